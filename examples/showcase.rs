@@ -1,0 +1,195 @@
+//! A small API with every guard on: the place where everything can be tried from outside.
+//!
+//! `cargo run --example showcase` reads `PALISADE_ADDR`, `PALISADE_PROFILE` (`development`), `PALISADE_ALLOWED_ORIGINS` and
+//! `PALISADE_TRUSTED_PROXIES` (both lists with commas), `PALISADE_TOKEN` (for the inner routes).
+
+use std::{collections::HashMap, env, net::SocketAddr, time::Duration};
+
+use axum::{
+    Form, Json, Router,
+    body::{Body, Bytes},
+    extract::{FromRequest, Path, Query, Request},
+    http::{StatusCode, header, request::Parts},
+    response::{Html, IntoResponse, Response},
+    routing::{get, post},
+};
+use futures_util::stream;
+use palisade::{
+    Access, Check, ConfigError, Facts, Health, Kind, Part, Principal, Rejection, Stack,
+    rate_limit::{Key, Policy, Quota},
+    security_headers::SecurityHeadersLayer,
+    stack::StackBuilder,
+};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    tracing_subscriber::fmt().with_env_filter(env::var("RUST_LOG").unwrap_or_else(|_| "info".to_owned())).init();
+    let (addr, stack) = match settings() {
+        Ok(settings) => settings,
+        Err(error) => {
+            eprintln!("{error}");
+            std::process::exit(2);
+        }
+    };
+    let health = Health::new().check(Check::new("self", || async { Ok::<_, ConfigError>(()) }).critical());
+    let app = health.router(&stack).merge(stack.inner_routes()).merge(application(&stack)?);
+
+    let listener = tokio::net::TcpListener::bind(addr).await?;
+    print!("{}", stack.describe());
+    println!("Listening on http://{}", listener.local_addr()?);
+    palisade::serve(listener, app).await?;
+    Ok(())
+}
+
+/// The address and the stack, or every mistake in the environment.
+fn settings() -> Result<(SocketAddr, Stack), ConfigError> {
+    let variable = |name| env::var(name).unwrap_or_default();
+    let list = |name| {
+        variable(name)
+            .split(',')
+            .map(str::trim)
+            .filter(|entry| !entry.is_empty())
+            .map(str::to_owned)
+            .collect::<Vec<_>>()
+    };
+    let or = |name, default: &str| {
+        Some(variable(name)).filter(|value| !value.is_empty()).unwrap_or_else(|| default.to_owned())
+    };
+
+    let mut mistakes = ConfigError::default();
+    let addr = or("PALISADE_ADDR", "127.0.0.1:3000");
+    let addr = mistakes.keep(addr.parse().map_err(|_| {
+        ConfigError::new("PALISADE_ADDR", format_args!("`{addr}` is no address, such as 127.0.0.1:3000"))
+    }));
+    let stack = configure(Stack::profile(or("PALISADE_PROFILE", "development").as_str()), &variable("PALISADE_TOKEN"))
+        .origins(list("PALISADE_ALLOWED_ORIGINS"))
+        .trusted_proxies(list("PALISADE_TRUSTED_PROXIES"))
+        .build();
+    match (addr, mistakes.keep(stack)) {
+        (Some(addr), Some(stack)) => Ok((addr, stack)),
+        _ => Err(mistakes),
+    }
+}
+
+fn configure(stack: StackBuilder, token: &str) -> StackBuilder {
+    let api = Policy::new("api", Key::principal_or_address())
+        .tier("anonymous", Quota::per_minute(10))
+        .tier("quick-project", Quota::per_minute(100))
+        .tier("research-project", Quota::per_minute(500))
+        .tier("production-api", Quota::per_minute(2000));
+    let stack = stack.authenticate(by_api_key()).limits(api).deadline(Duration::from_secs(5));
+    if token.is_empty() { stack } else { stack.access(Access::token(token)) }
+}
+
+/// The caller of each API key, made once.
+fn by_api_key() -> impl Fn(&Parts) -> Result<Option<Principal>, Rejection> + Send + Sync {
+    let caller = |key: &'static str, tier: &'static str| (key, Principal::new(format!("key:{key}")).tier(tier));
+    let callers = HashMap::from([
+        caller("quick", "quick-project"),
+        caller("research", "research-project"),
+        caller("production", "production-api"),
+    ]);
+    move |head| {
+        let Some(key) = head.headers.get("x-api-key") else { return Ok(None) };
+        let caller = key.to_str().ok().and_then(|key| callers.get(key)).cloned();
+        caller.map(Some).ok_or_else(|| Rejection::new(Kind::Unauthenticated).detail("This X-Api-Key is not known."))
+    }
+}
+
+/// Routes with the limit of the API, routes with the limit of the login, and routes without.
+fn application(stack: &Stack) -> Result<Router, ConfigError> {
+    let api = Router::new()
+        .route(
+            "/api/items",
+            get(|| async { Json(json!([{ "id": 1, "name": "picket" }, { "id": 2, "name": "gate" }])) }),
+        )
+        .route("/api/items/{id}", get(item))
+        .route("/api/echo", post(echo))
+        .route("/api/search", get(search))
+        .route("/api/whoami", get(who_am_i));
+    let auth = Router::new().route("/auth/login", post(login));
+    let page = Router::new().route("/", get(|| async { Html(PAGE) }));
+    let others = Router::new()
+        .route("/boom/panic", get(|| async { panic!("boom: the secret is 1234") as &str }))
+        .route("/boom/body", get(panic_in_the_body))
+        .route(
+            "/boom/error",
+            get(|| async { (StatusCode::INTERNAL_SERVER_ERROR, "postgres://admin:hunter2@db: no route") }),
+        )
+        .route("/boom/slow", get(|| async { tokio::time::sleep(Duration::from_secs(60)).await }));
+    let logins = stack.limits(Policy::new("login", Key::address()).quota(Quota::per_minute(5)).build()?);
+    let unlimited = stack.without(Part::RateLimit);
+    let pages = unlimited.security_headers(SecurityHeadersLayer::web());
+    Ok(stack.wrap(api).merge(logins.wrap(auth)).merge(pages.wrap(page)).merge(unlimited.wrap(others)))
+}
+
+const PAGE: &str = "<!doctype html><html lang=en><title>palisade showcase</title><h1>palisade showcase</h1>\
+<p>An API behind a wall. Try <a href=/api/items>items</a>, <a href=/api/whoami>who you are</a>, \
+<a href='/api/search?q=gate'>a search</a>, <a href=/health>health</a>, <a href=/metrics>metrics</a>, \
+<a href=/errors/stats>errors</a>, <a href=/boom/panic>a panic</a>.</p></html>";
+
+async fn item(Path(id): Path<u64>) -> Result<Json<Value>, StatusCode> {
+    let names = ["picket", "gate"];
+    let name = usize::try_from(id).ok().and_then(|id| names.get(id.checked_sub(1)?)).ok_or(StatusCode::NOT_FOUND)?;
+    Ok(Json(json!({ "id": id, "name": name })))
+}
+
+/// Gives back what came, in the type it came in.
+async fn echo(request: Request) -> Response {
+    let content_type = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("");
+    match content_type.split(';').next().unwrap_or("").trim() {
+        "application/json" => give_back(Json::<Value>::from_request(request, &()).await),
+        "application/x-www-form-urlencoded" => {
+            give_back(Form::<Vec<(String, String)>>::from_request(request, &()).await)
+        }
+        _ => give_back(String::from_request(request, &()).await),
+    }
+}
+
+fn give_back<T: IntoResponse, E: IntoResponse>(came: Result<T, E>) -> Response {
+    came.map_or_else(IntoResponse::into_response, IntoResponse::into_response)
+}
+
+#[derive(Deserialize)]
+struct Search {
+    #[serde(default)]
+    q: String,
+}
+
+async fn search(Query(Search { q }): Query<Search>) -> Json<Value> {
+    let found: Vec<_> = ["picket", "gate"].into_iter().filter(|name| name.contains(&q)).collect();
+    Json(json!({ "q": q, "found": found }))
+}
+
+#[derive(Deserialize)]
+struct Login {
+    user: String,
+    password: String,
+}
+
+async fn login(facts: Facts, Json(Login { user, password }): Json<Login>) -> Response {
+    if password == "palisade" {
+        return Json(json!({ "user": user })).into_response();
+    }
+    Rejection::new(Kind::Unauthenticated).detail("User or password is wrong.").respond_to(Some(&facts))
+}
+
+async fn who_am_i(facts: Facts) -> Json<Value> {
+    let client = facts.client();
+    Json(json!({
+        "ip": client.and_then(palisade::client_ip::ClientIp::addr),
+        "source": client.map(|client| client.source().as_str()),
+        "tier": facts.tier(),
+        "requestId": facts.request_id().map(ToString::to_string),
+    }))
+}
+
+async fn panic_in_the_body() -> Body {
+    let pieces = (0..3).map(|piece| {
+        assert!(piece < 2, "boom: in the body");
+        Ok::<_, std::io::Error>(Bytes::from_static(b"a piece of the body\n"))
+    });
+    Body::from_stream(stream::iter(pieces))
+}

@@ -1,0 +1,153 @@
+//! What is known about a request, written once and kept to the end.
+//!
+//! The first guard that has something to say leaves a [`Facts`] in the request's extensions; the others add to it.
+//! Guards keep a clone in their tickets, so that a request that was aborted can still be told of. A handler takes it as
+//! an extractor:
+//!
+//! ```
+//! use palisade::Facts;
+//! async fn handler(facts: Facts) -> String {
+//!     format!("{} {} for {:?}", facts.method(), facts.route(), facts.client().map(|client| client.addr()))
+//! }
+//! ```
+
+use std::{
+    convert::Infallible,
+    sync::{
+        Arc, Mutex, OnceLock, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Instant,
+};
+
+use axum::extract::{FromRequestParts, MatchedPath};
+use http::{Method, Uri, request::Parts};
+
+use crate::{Principal, client_ip::ClientIp, decision::Decision, request_id::RequestId};
+
+/// What palisade knows about a request: a cheap handle, the same for all who hold it.
+#[derive(Debug, Clone)]
+pub struct Facts(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    method: Method,
+    uri: Uri,
+    route: Option<MatchedPath>,
+    started: Instant,
+    client: OnceLock<ClientIp>,
+    request_id: OnceLock<RequestId>,
+    principal: OnceLock<Principal>,
+    tier: OnceLock<Arc<str>>,
+    /// Only what a guard held against the request; a request in good order never takes this lock to write.
+    decisions: Mutex<Vec<Decision>>,
+    body_overflowed: AtomicBool,
+}
+
+impl Facts {
+    /// The facts of this request; made, with the clock read, if this is the first to ask.
+    pub fn of(head: &mut Parts) -> Self {
+        if let Some(facts) = head.extensions.get::<Self>() {
+            return facts.clone();
+        }
+        let facts = Self(Arc::new(Inner {
+            method: head.method.clone(),
+            uri: head.uri.clone(),
+            route: head.extensions.get::<MatchedPath>().cloned(),
+            started: Instant::now(),
+            client: OnceLock::new(),
+            request_id: OnceLock::new(),
+            principal: OnceLock::new(),
+            tier: OnceLock::new(),
+            decisions: Mutex::new(Vec::new()),
+            body_overflowed: AtomicBool::new(false),
+        }));
+        head.extensions.insert(facts.clone());
+        facts
+    }
+
+    /// The request's method.
+    pub fn method(&self) -> &Method {
+        &self.0.method
+    }
+
+    /// The path as it was sent. It is the client's: not for a metric label.
+    pub fn path(&self) -> &str {
+        self.0.uri.path()
+    }
+
+    /// The route's template, such as `/items/{id}`, or `unmatched`. Never a raw path, so it is safe as a label.
+    pub fn route(&self) -> &str {
+        self.0.route.as_ref().map_or("unmatched", MatchedPath::as_str)
+    }
+
+    /// When the first guard saw the request.
+    pub fn started(&self) -> Instant {
+        self.0.started
+    }
+
+    /// Who is on the other side. `None` where no [`ClientIpLayer`](crate::client_ip::ClientIpLayer) stands.
+    pub fn client(&self) -> Option<ClientIp> {
+        self.0.client.get().copied()
+    }
+
+    /// The request's id. `None` where no [`RequestIdLayer`](crate::request_id::RequestIdLayer) stands.
+    pub fn request_id(&self) -> Option<&RequestId> {
+        self.0.request_id.get()
+    }
+
+    /// Who is calling, where authentication has said so.
+    pub fn principal(&self) -> Option<&Principal> {
+        self.0.principal.get()
+    }
+
+    /// The tier the rate limit put the caller in.
+    pub fn tier(&self) -> Option<&str> {
+        self.0.tier.get().map(AsRef::as_ref)
+    }
+
+    /// What guards held against this request, whether they enforced it or only reported it.
+    pub fn decisions(&self) -> Vec<Decision> {
+        self.0.decisions.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(crate) fn each_decision(&self, tell: impl FnMut(&Decision)) {
+        self.0.decisions.lock().unwrap_or_else(PoisonError::into_inner).iter().for_each(tell);
+    }
+
+    pub(crate) fn set_client(&self, client: ClientIp) {
+        let _ = self.0.client.set(client);
+    }
+
+    pub(crate) fn set_request_id(&self, id: RequestId) {
+        let _ = self.0.request_id.set(id);
+    }
+
+    pub(crate) fn set_principal(&self, principal: Principal) {
+        let _ = self.0.principal.set(principal);
+    }
+
+    pub(crate) fn set_tier(&self, tier: &Arc<str>) {
+        let _ = self.0.tier.set(Arc::clone(tier));
+    }
+
+    pub(crate) fn push_decision(&self, decision: Decision) {
+        self.0.decisions.lock().unwrap_or_else(PoisonError::into_inner).push(decision);
+    }
+
+    pub(crate) fn body_overflowed(&self) -> bool {
+        self.0.body_overflowed.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn set_body_overflowed(&self) {
+        self.0.body_overflowed.store(true, Ordering::Relaxed);
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for Facts {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(head: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        Ok(Self::of(head))
+    }
+}

@@ -1,0 +1,527 @@
+//! The shape every part of palisade has, and the only plumbing it needs.
+//!
+//! A [`Guard`] sees each request on its way in and its response on its way out, and hears how the response ended.
+//! Guards are chained with [`Guard::then`], the outer one first, and applied with [`Guard::into_layer`]. The
+//! `Service`, the `Future` and the body wrapper under all of them are in this file and written once.
+//!
+//! ```
+//! use std::ops::ControlFlow;
+//! use http::request::Parts;
+//! use palisade::{Guard, Kind, Rejection, Response};
+//!
+//! /// Turns writes away while the shop is closed.
+//! #[derive(Clone)]
+//! struct Hours { open: bool }
+//!
+//! impl Guard for Hours {
+//!     type Ticket = ();
+//!     fn on_request(&self, head: &mut Parts) -> ControlFlow<Response, ()> {
+//!         if self.open || head.method.is_safe() {
+//!             return ControlFlow::Continue(());
+//!         }
+//!         ControlFlow::Break(Rejection::new(Kind::Unavailable).detail("We open at nine.").respond(head))
+//!     }
+//! }
+//!
+//! let app: axum::Router = axum::Router::new().layer(Hours { open: false }.into_layer());
+//! ```
+
+use std::{
+    any::Any,
+    future::Future,
+    mem,
+    ops::ControlFlow,
+    panic::{AssertUnwindSafe, catch_unwind},
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use axum_core::{body::Body, response::IntoResponse};
+use bytes::Bytes;
+use http::{Method, Request, StatusCode, header, request::Parts};
+use http_body::{Body as _, Frame, SizeHint};
+use pin_project_lite::pin_project;
+use tower_layer::Layer;
+use tower_service::Service;
+
+use crate::{Facts, Kind, Rejection, Response};
+
+pub mod containment;
+pub mod waiting;
+
+/// Decides on a request's head, finishes the response's head, hears how the response ended.
+///
+/// Clones are made per request, so a guard is a cheap handle: `Copy` settings, or one `Arc`.
+pub trait Guard: Clone + Send + Sync + 'static {
+    /// Handed out with the request, handed back at its end.
+    type Ticket: Send + 'static;
+
+    /// Whether this guard must hear the end of the response body.
+    ///
+    /// Off (the default), nothing is wrapped and [`on_end`](Self::on_end) follows at once on the response's head.
+    const WATCHES_END: bool = false;
+
+    /// Lets the request in with a ticket, or answers it here and now.
+    ///
+    /// # Errors
+    /// `Break` is the answer; the guards outside this one still dress it.
+    fn on_request(&self, head: &mut Parts) -> ControlFlow<Response, Self::Ticket>;
+
+    /// Finishes the head of the answer, whoever gave it.
+    fn on_response(&self, ticket: &mut Self::Ticket, response: &mut Response) {
+        let _ = (ticket, response);
+    }
+
+    /// Called exactly once for every ticket handed out, whatever happens.
+    fn on_end(&self, ticket: Self::Ticket, end: End) {
+        let _ = (ticket, end);
+    }
+
+    /// Puts `inner` inside this guard: requests meet this one first, responses meet it last.
+    #[must_use]
+    fn then<G: Guard>(self, inner: G) -> Then<Self, G> {
+        Then { outer: self, inner }
+    }
+
+    /// Makes a [`tower_layer::Layer`] of this guard or chain.
+    #[must_use]
+    fn into_layer(self) -> GuardLayer<Self> {
+        GuardLayer { guard: self }
+    }
+
+    /// `on_request`, with a panic in it turned into a refusal. Chains enter their guards one by one.
+    #[doc(hidden)]
+    fn enter(&self, head: &mut Parts) -> Entry<Self::Ticket> {
+        match caught(|| self.on_request(head)) {
+            Ok(ControlFlow::Continue(ticket)) => Entry::Admitted(ticket),
+            Ok(ControlFlow::Break(response)) => Entry::Refused(None, response),
+            Err(panic) => Entry::Refused(None, panic.respond(head.extensions.get())),
+        }
+    }
+
+    /// `on_response`, with a panic in it turned into a 500 that the guards outside still dress.
+    #[doc(hidden)]
+    fn leave(&self, ticket: &mut Self::Ticket, response: &mut Response, facts: Option<&Facts>) {
+        if let Err(panic) = caught(|| self.on_response(ticket, response)) {
+            *response = panic.respond(facts);
+        }
+    }
+
+    /// `on_end`, with a panic in it kept from the guards that have yet to hear of the end.
+    #[doc(hidden)]
+    fn finish(&self, ticket: Self::Ticket, end: End) {
+        if let Err(panic) = caught(|| self.on_end(ticket, end)) {
+            tracing::error!(panic = %panic.message, "a guard panicked at the end of a request");
+        }
+    }
+}
+
+/// How a response ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum End<'a> {
+    /// All of the body was handed to the connection, or there was none to hand over.
+    Complete,
+    /// The client went away, or the future or the body was dropped before its end.
+    Aborted,
+    /// The service gave an error in place of a response, or the body gave one in place of its rest.
+    Failed,
+    /// The body panicked while it was streamed; the stream was cut. A panic before the body is answered with a 500
+    /// instead, and that answer's body then ends like any other.
+    Panicked(&'a str),
+}
+
+/// What came of entering a chain: a refused request still holds the tickets of the guards it had passed.
+#[doc(hidden)]
+#[derive(Debug)]
+#[expect(clippy::exhaustive_enums, reason = "hidden, and there is no third outcome")]
+pub enum Entry<T> {
+    Admitted(T),
+    Refused(Option<T>, Response),
+}
+
+/// Two guards as one: `outer` sees the request first and the response last. Made by [`Guard::then`].
+#[derive(Debug, Clone)]
+pub struct Then<A, B> {
+    outer: A,
+    inner: B,
+}
+
+impl<A: Guard, B: Guard> Guard for Then<A, B> {
+    type Ticket = (A::Ticket, Option<B::Ticket>);
+    const WATCHES_END: bool = A::WATCHES_END || B::WATCHES_END;
+
+    fn on_request(&self, head: &mut Parts) -> ControlFlow<Response, Self::Ticket> {
+        match self.enter(head) {
+            Entry::Admitted(ticket) => ControlFlow::Continue(ticket),
+            Entry::Refused(ticket, mut response) => {
+                if let Some(mut ticket) = ticket {
+                    self.leave(&mut ticket, &mut response, head.extensions.get());
+                    self.finish(ticket, End::Complete);
+                }
+                ControlFlow::Break(response)
+            }
+        }
+    }
+
+    fn on_response(&self, ticket: &mut Self::Ticket, response: &mut Response) {
+        self.leave(ticket, response, None);
+    }
+
+    fn on_end(&self, ticket: Self::Ticket, end: End) {
+        self.finish(ticket, end);
+    }
+
+    #[inline]
+    fn enter(&self, head: &mut Parts) -> Entry<Self::Ticket> {
+        match self.outer.enter(head) {
+            Entry::Admitted(outer) => match self.inner.enter(head) {
+                Entry::Admitted(inner) => Entry::Admitted((outer, Some(inner))),
+                Entry::Refused(inner, response) => Entry::Refused(Some((outer, inner)), response),
+            },
+            Entry::Refused(outer, response) => Entry::Refused(outer.map(|outer| (outer, None)), response),
+        }
+    }
+
+    #[inline]
+    fn leave(&self, ticket: &mut Self::Ticket, response: &mut Response, facts: Option<&Facts>) {
+        if let Some(inner) = &mut ticket.1 {
+            self.inner.leave(inner, response, facts);
+        }
+        self.outer.leave(&mut ticket.0, response, facts);
+    }
+
+    #[inline]
+    fn finish(&self, ticket: Self::Ticket, end: End) {
+        if let Some(inner) = ticket.1 {
+            self.inner.finish(inner, end);
+        }
+        self.outer.finish(ticket.0, end);
+    }
+}
+
+/// A guard that can be absent: `None` lets everything through untouched.
+impl<G: Guard> Guard for Option<G> {
+    type Ticket = Option<G::Ticket>;
+    const WATCHES_END: bool = G::WATCHES_END;
+
+    fn on_request(&self, head: &mut Parts) -> ControlFlow<Response, Self::Ticket> {
+        match self {
+            Some(guard) => guard.on_request(head).map_continue(Some),
+            None => ControlFlow::Continue(None),
+        }
+    }
+
+    fn on_response(&self, ticket: &mut Self::Ticket, response: &mut Response) {
+        if let (Some(guard), Some(ticket)) = (self, ticket) {
+            guard.on_response(ticket, response);
+        }
+    }
+
+    fn on_end(&self, ticket: Self::Ticket, end: End) {
+        if let (Some(guard), Some(ticket)) = (self, ticket) {
+            guard.on_end(ticket, end);
+        }
+    }
+}
+
+/// A whole chain behind one pointer, so that a clone per request costs one count.
+impl<G: Guard> Guard for Arc<G> {
+    type Ticket = G::Ticket;
+    const WATCHES_END: bool = G::WATCHES_END;
+
+    fn on_request(&self, head: &mut Parts) -> ControlFlow<Response, Self::Ticket> {
+        G::on_request(self, head)
+    }
+
+    fn on_response(&self, ticket: &mut Self::Ticket, response: &mut Response) {
+        G::on_response(self, ticket, response);
+    }
+
+    fn on_end(&self, ticket: Self::Ticket, end: End) {
+        G::on_end(self, ticket, end);
+    }
+
+    fn enter(&self, head: &mut Parts) -> Entry<Self::Ticket> {
+        G::enter(self, head)
+    }
+
+    fn leave(&self, ticket: &mut Self::Ticket, response: &mut Response, facts: Option<&Facts>) {
+        G::leave(self, ticket, response, facts);
+    }
+
+    fn finish(&self, ticket: Self::Ticket, end: End) {
+        G::finish(self, ticket, end);
+    }
+}
+
+/// A guard or a chain of them as a [`Layer`]. Made by [`Guard::into_layer`].
+#[derive(Debug, Clone)]
+pub struct GuardLayer<G> {
+    guard: G,
+}
+
+impl<G: Guard, S> Layer<S> for GuardLayer<G> {
+    type Service = Guarded<G, S>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        Guarded::new(self.guard.clone(), inner)
+    }
+}
+
+/// A service behind a guard. `S::Error` passes through untouched; every refusal is a response.
+#[derive(Debug, Clone)]
+pub struct Guarded<G, S> {
+    guard: G,
+    inner: S,
+}
+
+impl<G, S> Guarded<G, S> {
+    pub(crate) fn new(guard: G, inner: S) -> Self {
+        Self { guard, inner }
+    }
+}
+
+impl<G, S, B> Service<Request<B>> for Guarded<G, S>
+where
+    G: Guard,
+    S: Service<Request<B>, Response: IntoResponse>,
+{
+    type Response = Response;
+    type Error = S::Error;
+    type Future = GuardFuture<G, S::Future>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        let (mut head, body) = request.into_parts();
+        let is_head = head.method == Method::HEAD;
+        let entry = self.guard.enter(&mut head);
+        let facts = head.extensions.get::<Facts>().cloned();
+        let (ticket, state) = match entry {
+            Entry::Admitted(ticket) => {
+                let request = Request::from_parts(head, body);
+                (Some(ticket), State::call(facts.as_ref(), || self.inner.call(request)))
+            }
+            Entry::Refused(ticket, response) => (ticket, State::answered(response)),
+        };
+        GuardFuture::new(self.guard.clone(), ticket, facts, is_head, state)
+    }
+}
+
+pin_project! {
+    /// The way through a guard: in, the answer, out.
+    pub struct GuardFuture<G: Guard, F> {
+        watch: Option<Watch<G>>,
+        facts: Option<Facts>,
+        is_head: bool,
+        #[pin]
+        state: State<F>,
+    }
+}
+
+pin_project! {
+    #[project = StateProjection]
+    enum State<F> {
+        Inside { #[pin] future: F },
+        Answered { response: Option<Response> },
+    }
+}
+
+impl<F> State<F> {
+    fn call(facts: Option<&Facts>, call: impl FnOnce() -> F) -> Self {
+        match caught(call) {
+            Ok(future) => Self::Inside { future },
+            Err(panic) => Self::answered(panic.respond(facts)),
+        }
+    }
+
+    fn answered(response: Response) -> Self {
+        Self::Answered { response: Some(response) }
+    }
+}
+
+impl<G: Guard, F> GuardFuture<G, F> {
+    fn new(guard: G, ticket: Option<G::Ticket>, facts: Option<Facts>, is_head: bool, state: State<F>) -> Self {
+        Self { watch: Some(Watch { guard, ticket }), facts, is_head, state }
+    }
+}
+
+impl<G, F, R, E> Future for GuardFuture<G, F>
+where
+    G: Guard,
+    F: Future<Output = Result<R, E>>,
+    R: IntoResponse,
+{
+    type Output = Result<Response, E>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        let answer = match this.state.project() {
+            StateProjection::Inside { future } => {
+                match caught(|| future.poll(cx).map_ok(IntoResponse::into_response)) {
+                    Ok(Poll::Pending) => return Poll::Pending,
+                    Ok(Poll::Ready(answer)) => answer,
+                    Err(panic) => Ok(panic.respond(this.facts.as_ref())),
+                }
+            }
+            StateProjection::Answered { response } => match response.take() {
+                Some(response) => Ok(response),
+                None => return Poll::Pending,
+            },
+        };
+        let Some(mut watch) = this.watch.take() else {
+            return Poll::Pending;
+        };
+        Poll::Ready(match answer {
+            Ok(mut response) => {
+                watch.leave(&mut response, this.facts.as_ref());
+                Ok(watch.until_end(response, *this.is_head))
+            }
+            Err(error) => {
+                watch.end(End::Failed);
+                Err(error)
+            }
+        })
+    }
+}
+
+impl<G: Guard, F> std::fmt::Debug for GuardFuture<G, F> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("GuardFuture").finish_non_exhaustive()
+    }
+}
+
+/// A ticket and whom to hand it back to. Dropped early, it reports the request as aborted.
+struct Watch<G: Guard> {
+    guard: G,
+    ticket: Option<G::Ticket>,
+}
+
+impl<G: Guard> Watch<G> {
+    fn leave(&mut self, response: &mut Response, facts: Option<&Facts>) {
+        if let Some(ticket) = &mut self.ticket {
+            self.guard.leave(ticket, response, facts);
+        }
+    }
+
+    fn end(&mut self, end: End) {
+        if let Some(ticket) = self.ticket.take() {
+            self.guard.finish(ticket, end);
+        }
+    }
+
+    /// Ends the watch at once where nothing is left to be sent, else with the body.
+    fn until_end(mut self, response: Response, is_head: bool) -> Response {
+        let status = response.status();
+        let bodiless = is_head
+            || status.is_informational()
+            || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
+            || response.body().is_end_stream();
+        if !G::WATCHES_END || bodiless || self.ticket.is_none() {
+            self.end(End::Complete);
+            return response;
+        }
+        let length = response.headers().get(header::CONTENT_LENGTH);
+        let length = length.and_then(|length| length.to_str().ok()?.parse().ok());
+        response.map(|inner| {
+            let remaining = length.or_else(|| inner.size_hint().exact());
+            Body::new(WatchedBody { inner, remaining, watch: self })
+        })
+    }
+}
+
+impl<G: Guard> Drop for Watch<G> {
+    fn drop(&mut self) {
+        self.end(End::Aborted);
+    }
+}
+
+/// A response body that tells its guard how it ended.
+struct WatchedBody<G: Guard> {
+    inner: Body,
+    /// Bytes still to come, where that is known: servers stop asking once they have them.
+    remaining: Option<u64>,
+    watch: Watch<G>,
+}
+
+/// Nothing in it is pinned in place.
+impl<G: Guard> Unpin for WatchedBody<G> {}
+
+impl<G: Guard> http_body::Body for WatchedBody<G> {
+    type Data = Bytes;
+    type Error = axum_core::Error;
+
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        let this = self.get_mut();
+        let polled = caught(|| Pin::new(&mut this.inner).poll_frame(cx));
+        match &polled {
+            Ok(Poll::Pending) => {}
+            Ok(Poll::Ready(None)) => this.watch.end(End::Complete),
+            Ok(Poll::Ready(Some(Err(_)))) => this.watch.end(End::Failed),
+            Ok(Poll::Ready(Some(Ok(frame)))) => {
+                let sent = frame.data_ref().map_or(0, |data| data.len() as u64);
+                this.remaining = this.remaining.map(|left| left.saturating_sub(sent));
+                if this.remaining == Some(0) || this.inner.is_end_stream() {
+                    this.watch.end(End::Complete);
+                }
+            }
+            Err(panic) => {
+                this.watch.end(End::Panicked(&panic.message));
+                // What panicked is not asked again; should its drop panic too, that ends here.
+                let broken = mem::take(&mut this.inner);
+                let _ = caught(|| drop(broken));
+            }
+        }
+        polled.unwrap_or_else(|_| Poll::Ready(Some(Err(axum_core::Error::new("the response body panicked")))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.inner.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.inner.size_hint()
+    }
+}
+
+/// What a caught panic said.
+struct Panic {
+    message: String,
+}
+
+impl Panic {
+    fn respond(self, facts: Option<&Facts>) -> Response {
+        Rejection::new(Kind::InternalError).cause(format!("panicked: {}", self.message)).respond_to(facts)
+    }
+}
+
+impl From<Box<dyn Any + Send>> for Panic {
+    fn from(payload: Box<dyn Any + Send>) -> Self {
+        let message = match payload.downcast::<&'static str>() {
+            Ok(text) => (*text).to_owned(),
+            Err(payload) => payload.downcast::<String>().map_or_else(
+                |stranger| {
+                    // Its destructor could panic again.
+                    mem::forget(stranger);
+                    "with a value that is no text".to_owned()
+                },
+                |text| *text,
+            ),
+        };
+        Self { message }
+    }
+}
+
+/// Runs `f`; a panic in it becomes a value.
+///
+/// What a panicking guard or handler leaves half done is its own: palisade's state is atomics and finished values.
+fn caught<T>(f: impl FnOnce() -> T) -> Result<T, Panic> {
+    catch_unwind(AssertUnwindSafe(f)).map_err(Panic::from)
+}
+
+#[cfg(test)]
+mod tests;

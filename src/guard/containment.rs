@@ -1,0 +1,138 @@
+//! What wraps the handler's future: its span and its deadline.
+//!
+//! Panics are caught by the guards' own plumbing. This is not tower-http's `TimeoutLayer`, for two reasons: that one
+//! makes and registers a timer for every request, this one only when the handler has to wait; and its answer is an
+//! empty body, this one's a [`Rejection`] with the request id.
+
+use std::{
+    future::Future,
+    pin::Pin,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use axum_core::response::IntoResponse;
+use http::Request;
+use pin_project_lite::pin_project;
+use tokio::time::{Sleep, sleep};
+use tower_layer::Layer;
+use tower_service::Service;
+use tracing::Span;
+
+use crate::{Facts, Kind, Rejection, Response};
+
+/// Gives the handler a deadline and a tracing span.
+///
+/// The deadline ends with the response's head: server-sent events, long downloads and upgraded connections outlive it.
+/// A handler that misses it is dropped and answered for with 504 `handler-timeout`. Needs a tokio runtime with its timer.
+///
+/// The span is named `request`, at level `INFO`, with `method`, `route` and `request_id`.
+///
+/// ```
+/// use std::time::Duration;
+/// let app: axum::Router = axum::Router::new().layer(palisade::containment::ContainmentLayer::new(Duration::from_secs(30)));
+/// ```
+#[derive(Debug, Clone, Copy)]
+pub struct ContainmentLayer {
+    deadline: Duration,
+}
+
+impl ContainmentLayer {
+    /// A deadline for the handler.
+    #[must_use]
+    pub const fn new(deadline: Duration) -> Self {
+        Self { deadline }
+    }
+
+    /// No deadline, the span alone.
+    #[must_use]
+    pub const fn unlimited() -> Self {
+        Self::new(Duration::MAX)
+    }
+
+    pub(crate) fn describe(self) -> String {
+        if self.deadline == Duration::MAX { "no deadline".to_owned() } else { format!("deadline {:?}", self.deadline) }
+    }
+}
+
+impl<S> Layer<S> for ContainmentLayer {
+    type Service = Contained<S>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        Contained { inner, deadline: self.deadline }
+    }
+}
+
+/// A service with a deadline and a span. Made by [`ContainmentLayer`].
+#[derive(Debug, Clone)]
+pub struct Contained<S> {
+    inner: S,
+    deadline: Duration,
+}
+
+impl<S, B> Service<Request<B>> for Contained<S>
+where
+    S: Service<Request<B>, Response: IntoResponse>,
+{
+    type Response = Response;
+    type Error = S::Error;
+    type Future = ContainedFuture<S::Future>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        let facts = request.extensions().get::<Facts>().cloned();
+        let span = facts.as_ref().map_or_else(Span::none, span);
+        let inner = span.in_scope(|| self.inner.call(request));
+        ContainedFuture { inner, timer: None, deadline: self.deadline, facts, span }
+    }
+}
+
+fn span(facts: &Facts) -> Span {
+    let request_id = facts.request_id().map(tracing::field::display);
+    tracing::info_span!("request", method = %facts.method(), route = facts.route(), request_id)
+}
+
+pin_project! {
+    /// The handler's future, in its span and with its deadline.
+    #[derive(Debug)]
+    pub struct ContainedFuture<F> {
+        #[pin]
+        inner: F,
+        #[pin]
+        timer: Option<Sleep>,
+        deadline: Duration,
+        facts: Option<Facts>,
+        span: Span,
+    }
+}
+
+impl<F, R, E> Future for ContainedFuture<F>
+where
+    F: Future<Output = Result<R, E>>,
+    R: IntoResponse,
+{
+    type Output = Result<Response, E>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut this = self.project();
+        let _entered = this.span.enter();
+        if let Poll::Ready(answer) = this.inner.poll(cx) {
+            return Poll::Ready(answer.map(IntoResponse::into_response));
+        }
+        if *this.deadline == Duration::MAX {
+            return Poll::Pending;
+        }
+        if this.timer.is_none() {
+            this.timer.set(Some(sleep(*this.deadline)));
+        }
+        let expired = this.timer.as_pin_mut().is_some_and(|timer| timer.poll(cx).is_ready());
+        if !expired {
+            return Poll::Pending;
+        }
+        let rejection = Rejection::new(Kind::HandlerTimeout).cause(format!("no answer within {:?}", this.deadline));
+        Poll::Ready(Ok(rejection.respond_to(this.facts.as_ref())))
+    }
+}

@@ -1,0 +1,13 @@
+//! The layers, in the order of the stack.
+
+pub mod authentication;
+pub mod body_limit;
+pub mod client_ip;
+pub mod cors;
+pub mod error_tracking;
+pub mod hygiene;
+pub mod metrics;
+pub mod problem;
+pub mod rate_limit;
+pub mod request_id;
+pub mod security_headers;

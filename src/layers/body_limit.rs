@@ -1,0 +1,115 @@
+//! Turns a request away whose body is larger than the service will read.
+//!
+//! **The rule.** A `Content-Length` over the limit is refused with 413 `payload-too-large` before anything is read. Any
+//! other body is counted as it is read, and cut at the limit; if the handler then answers with an error, whatever error
+//! it is, that becomes the 413 as well. axum's own `DefaultBodyLimit` is set aside: there is one limit, this one.
+//!
+//! ```
+//! use palisade::body_limit::BodyLimitLayer;
+//! let app: axum::Router = axum::Router::new().layer(BodyLimitLayer::bytes(64 * 1024));
+//! ```
+
+use std::ops::ControlFlow;
+
+use axum::extract::DefaultBodyLimit;
+use axum_core::body::Body;
+use http::{HeaderMap, Request, header, request::Parts};
+use http_body::Body as _;
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use tower_layer::Layer;
+
+use crate::{
+    Facts, Kind, Mode, Rejection, Response,
+    decision::object,
+    guard::waiting::{Now, Waiting, WaitingGuard},
+};
+
+/// Limits the request's body. See the [module](self) for the exact rule.
+#[derive(Debug, Clone, Copy)]
+pub struct BodyLimitLayer {
+    bytes: usize,
+}
+
+impl BodyLimitLayer {
+    /// At most so many bytes of body.
+    #[must_use]
+    pub const fn bytes(bytes: usize) -> Self {
+        Self { bytes }
+    }
+
+    /// Whatever comes. axum's own limit then holds.
+    #[must_use]
+    pub const fn unlimited() -> Self {
+        Self { bytes: usize::MAX }
+    }
+
+    fn rejection(self) -> Rejection {
+        Rejection::new(Kind::PayloadTooLarge)
+            .detail(format!("The body may have at most {} bytes.", self.bytes))
+            .member("limitBytes", self.bytes)
+    }
+
+    fn announces_too_much(self, headers: &HeaderMap) -> bool {
+        let length = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
+        length.is_some_and(|length| length > self.bytes as u64)
+    }
+
+    pub(crate) fn describe(self) -> String {
+        if self.bytes == usize::MAX { "unlimited".to_owned() } else { format!("{} bytes of request body", self.bytes) }
+    }
+}
+
+impl WaitingGuard for BodyLimitLayer {
+    /// The facts of a request with a body; one without needs no look at its answer.
+    type Ticket = Option<Facts>;
+
+    fn try_now(&self, head: &mut Parts, body: Body) -> Now<Self::Ticket> {
+        if self.announces_too_much(&head.headers) {
+            let objection = object(head, Mode::Enforce, "body_limit", "content-length", self.rejection());
+            return Now::Decided(objection.map_continue(|()| (None, body)));
+        }
+        if body.is_end_stream() || self.bytes == usize::MAX {
+            return Now::Decided(ControlFlow::Continue((None, body)));
+        }
+        let facts = Facts::of(head);
+        set_axum_limit_aside(head);
+        let noted = facts.clone();
+        let counted = Limited::new(body, self.bytes).map_err(move |error| {
+            if error.is::<LengthLimitError>() {
+                noted.set_body_overflowed();
+            }
+            error
+        });
+        Now::Decided(ControlFlow::Continue((Some(facts), Body::new(counted))))
+    }
+
+    /// Never asked: the answer is always known at once.
+    async fn wait(&self, _: &mut Parts, body: Body) -> ControlFlow<Response, (Self::Ticket, Body)> {
+        ControlFlow::Continue((None, body))
+    }
+
+    fn on_response(&self, facts: &mut Self::Ticket, response: &mut Response) {
+        if let Some(facts) = facts
+            && facts.body_overflowed()
+            && (response.status().is_client_error() || response.status().is_server_error())
+        {
+            self.rejection().replace(response, facts);
+        }
+    }
+}
+
+/// axum hands its limit from layer to extractor in a private extension, which only a whole request can be given.
+fn set_axum_limit_aside(head: &mut Parts) {
+    let mut request = Request::new(());
+    std::mem::swap(request.extensions_mut(), &mut head.extensions);
+    DefaultBodyLimit::disable().apply(&mut request);
+    std::mem::swap(request.extensions_mut(), &mut head.extensions);
+}
+
+impl<S> Layer<S> for BodyLimitLayer {
+    type Service = Waiting<Self, S>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        Waiting::new(*self, inner)
+    }
+}

@@ -1,0 +1,60 @@
+//! One dependency and one call between the internet and an axum, hyper or Tower service.
+//!
+//! ```no_run
+//! use axum::{Router, routing::get};
+//! use palisade::{Health, Stack};
+//!
+//! #[tokio::main]
+//! async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     let router = Router::new().route("/", get(|| async { "hello" }));
+//!     let stack = Stack::production().origins(["https://app.example"]).build()?;
+//!     let app = Health::new().router(&stack).merge(stack.wrap(router));
+//!     let listener = tokio::net::TcpListener::bind("127.0.0.1:3000").await?;
+//!     palisade::serve(listener, app).await?;
+//!     Ok(())
+//! }
+//! ```
+//!
+//! A **guard** sees each request on its way in and its response on its way out. A **stack** is guards in an order. A
+//! **rejection** is how any of them says no.
+//!
+//! | to | look at |
+//! |---|---|
+//! | put everything in place | [`Stack`], [`serve()`], [`Health`] |
+//! | use one layer alone | the modules below, one per layer |
+//! | write a guard | [`Guard`], [`Rejection`] |
+//! | know what palisade knows of a request | [`Facts`], [`Principal`] |
+//! | find out what is wrong with the settings | [`ConfigError`] |
+
+mod access;
+mod decision;
+mod error;
+mod facts;
+pub mod guard;
+pub mod health;
+mod layers;
+mod principal;
+mod profile;
+pub mod rejection;
+mod serve;
+pub mod stack;
+
+pub use axum_core::{body::Body, response::Response};
+
+pub use crate::{
+    access::Access,
+    decision::{Decision, Mode},
+    error::ConfigError,
+    facts::Facts,
+    guard::{End, Guard, Then, containment},
+    health::{Check, Health},
+    layers::{
+        authentication, body_limit, client_ip, cors, error_tracking, hygiene, metrics, problem, rate_limit, request_id,
+        security_headers,
+    },
+    principal::Principal,
+    profile::Profile,
+    rejection::{Kind, Rejection},
+    serve::serve,
+    stack::{Part, Stack},
+};

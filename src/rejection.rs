@@ -1,0 +1,279 @@
+//! How any part of palisade says no: one table, one shape, RFC 9457 `application/problem+json`.
+//!
+//! ```
+//! use palisade::{Kind, Rejection};
+//! let response = Rejection::new(Kind::Forbidden).detail("Only owners may do this.").respond_to(None);
+//! assert_eq!(response.status(), 403);
+//! assert!(response.extensions().get::<Rejection>().is_some());
+//! ```
+//!
+//! The members are `type`, `title`, `status`, `detail`, `instance` (the path), `requestId`, and those a guard adds.
+//! The last part of `type` is the slug of the table below, which is the label in metrics too.
+//!
+//! | slug | status | it means |
+//! |---|---|---|
+//! | `malformed-request` | 400 | the request breaks the protocol, or tries to be read in two ways |
+//! | `suspicious-input` | 400 | inspection found an attack in it |
+//! | `validation-failed` | 400 | understood, and not acceptable |
+//! | `unauthenticated` | 401 | nobody knows who is calling |
+//! | `forbidden` | 403 | known, and not allowed |
+//! | `cross-site-request` | 403 | a write that another site started |
+//! | `origin-not-allowed` | 403 | a preflight from an origin that is not on the list |
+//! | `banned` | 403 | refused too often |
+//! | `not-found` | 404 | no such route or thing |
+//! | `method-not-allowed` | 405 | not with this method; `Allow` names those it takes |
+//! | `request-timeout` | 408 | the body came too slowly |
+//! | `payload-too-large` | 413 | the body is over the limit |
+//! | `uri-too-long` | 414 | the target is over the limit |
+//! | `misdirected-request` | 421 | not a host of this service |
+//! | `quota-exceeded` | 429 | too many requests; `Retry-After` says when to come back |
+//! | `headers-too-large` | 431 | the head is over the limit |
+//! | `internal-error` | 500 | broken here; the cause is in the log under the request id |
+//! | `unavailable` | 503 | not now |
+//! | `temporary-reduced-capacity` | 503 | a limit cannot be judged now, so less is let in |
+//! | `draining` | 503 | shutting down |
+//! | `handler-timeout` | 504 | the handler missed its deadline |
+
+use std::borrow::Cow;
+
+use axum_core::{
+    body::Body,
+    response::{IntoResponse, Response},
+};
+use http::{HeaderValue, StatusCode, header, request::Parts};
+use serde::{Serialize, Serializer, ser::SerializeMap as _};
+
+use crate::Facts;
+
+/// The media type of every refusal.
+pub(crate) const PROBLEM_JSON: HeaderValue = HeaderValue::from_static("application/problem+json");
+
+const OWN_TYPES: &str = "https://docs.rs/palisade/latest/palisade/rejection/#";
+/// Asked for by draft-ietf-httpapi-ratelimit-headers, and not yet in the registry.
+const IANA_TYPES: &str = "https://iana.org/assignments/http-problem-types#";
+
+/// Which no it is. The [table](self) is the whole vocabulary.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+#[expect(missing_docs, reason = "the module's table says what each means")]
+pub enum Kind {
+    MalformedRequest,
+    SuspiciousInput,
+    ValidationFailed,
+    Unauthenticated,
+    Forbidden,
+    CrossSiteRequest,
+    OriginNotAllowed,
+    Banned,
+    NotFound,
+    MethodNotAllowed,
+    RequestTimeout,
+    PayloadTooLarge,
+    UriTooLong,
+    MisdirectedRequest,
+    QuotaExceeded,
+    HeadersTooLarge,
+    InternalError,
+    Unavailable,
+    TemporaryReducedCapacity,
+    Draining,
+    HandlerTimeout,
+    /// A kind of one's own.
+    Custom(CustomKind),
+}
+
+/// A refusal that palisade does not know. A constant of the application.
+///
+/// ```
+/// use http::StatusCode;
+/// use palisade::{Kind, rejection::CustomKind};
+/// const SHOP_CLOSED: Kind = Kind::Custom(CustomKind::new(
+///     "https://example.com/problems#shop-closed", "shop-closed", StatusCode::SERVICE_UNAVAILABLE, "Shop Closed",
+/// ));
+/// assert_eq!(SHOP_CLOSED.slug(), "shop-closed");
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CustomKind {
+    type_uri: &'static str,
+    slug: &'static str,
+    status: StatusCode,
+    title: &'static str,
+}
+
+impl CustomKind {
+    /// `type_uri` is what the client sees; `slug` is the label in metrics and logs.
+    pub const fn new(type_uri: &'static str, slug: &'static str, status: StatusCode, title: &'static str) -> Self {
+        Self { type_uri, slug, status, title }
+    }
+}
+
+impl Kind {
+    const fn row(self) -> (&'static str, StatusCode, &'static str) {
+        match self {
+            Self::MalformedRequest => ("malformed-request", StatusCode::BAD_REQUEST, "Malformed Request"),
+            Self::SuspiciousInput => ("suspicious-input", StatusCode::BAD_REQUEST, "Suspicious Input"),
+            Self::ValidationFailed => ("validation-failed", StatusCode::BAD_REQUEST, "Validation Failed"),
+            Self::Unauthenticated => ("unauthenticated", StatusCode::UNAUTHORIZED, "Unauthenticated"),
+            Self::Forbidden => ("forbidden", StatusCode::FORBIDDEN, "Forbidden"),
+            Self::CrossSiteRequest => ("cross-site-request", StatusCode::FORBIDDEN, "Cross-Site Request"),
+            Self::OriginNotAllowed => ("origin-not-allowed", StatusCode::FORBIDDEN, "Origin Not Allowed"),
+            Self::Banned => ("banned", StatusCode::FORBIDDEN, "Banned"),
+            Self::NotFound => ("not-found", StatusCode::NOT_FOUND, "Not Found"),
+            Self::MethodNotAllowed => ("method-not-allowed", StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed"),
+            Self::RequestTimeout => ("request-timeout", StatusCode::REQUEST_TIMEOUT, "Request Timeout"),
+            Self::PayloadTooLarge => ("payload-too-large", StatusCode::PAYLOAD_TOO_LARGE, "Payload Too Large"),
+            Self::UriTooLong => ("uri-too-long", StatusCode::URI_TOO_LONG, "URI Too Long"),
+            Self::MisdirectedRequest => ("misdirected-request", StatusCode::MISDIRECTED_REQUEST, "Misdirected Request"),
+            Self::QuotaExceeded => ("quota-exceeded", StatusCode::TOO_MANY_REQUESTS, "Quota Exceeded"),
+            Self::HeadersTooLarge => {
+                ("headers-too-large", StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "Headers Too Large")
+            }
+            Self::InternalError => ("internal-error", StatusCode::INTERNAL_SERVER_ERROR, "Internal Error"),
+            Self::Unavailable => ("unavailable", StatusCode::SERVICE_UNAVAILABLE, "Unavailable"),
+            Self::TemporaryReducedCapacity => {
+                ("temporary-reduced-capacity", StatusCode::SERVICE_UNAVAILABLE, "Temporary Reduced Capacity")
+            }
+            Self::Draining => ("draining", StatusCode::SERVICE_UNAVAILABLE, "Draining"),
+            Self::HandlerTimeout => ("handler-timeout", StatusCode::GATEWAY_TIMEOUT, "Handler Timeout"),
+            Self::Custom(own) => (own.slug, own.status, own.title),
+        }
+    }
+
+    /// The stable name: the label in metrics and the last part of `type`.
+    pub const fn slug(self) -> &'static str {
+        self.row().0
+    }
+
+    /// The status of the answer.
+    pub const fn status(self) -> StatusCode {
+        self.row().1
+    }
+
+    /// The problem's `title`.
+    pub const fn title(self) -> &'static str {
+        self.row().2
+    }
+
+    fn type_uri(self) -> Cow<'static, str> {
+        let base = match self {
+            Self::Custom(own) => return own.type_uri.into(),
+            Self::QuotaExceeded | Self::TemporaryReducedCapacity => IANA_TYPES,
+            _ => OWN_TYPES,
+        };
+        format!("{base}{}", self.slug()).into()
+    }
+}
+
+/// A refusal. Its response carries it in the extensions, for the guards outside and for tests.
+#[derive(Debug, Clone)]
+#[must_use]
+pub struct Rejection(Box<Inner>);
+
+#[derive(Debug, Clone)]
+struct Inner {
+    kind: Kind,
+    detail: Cow<'static, str>,
+    cause: Option<String>,
+    members: Vec<(&'static str, serde_json::Value)>,
+}
+
+impl Rejection {
+    /// A refusal of this kind, without detail.
+    pub fn new(kind: Kind) -> Self {
+        Self(Box::new(Inner { kind, detail: Cow::Borrowed(""), cause: None, members: Vec::new() }))
+    }
+
+    /// What the client is told beyond the title. It is sent as it is: nothing internal belongs here.
+    pub fn detail(mut self, detail: impl Into<Cow<'static, str>>) -> Self {
+        self.0.detail = detail.into();
+        self
+    }
+
+    /// What the operator is told. It goes to the log and never to the client.
+    pub fn cause(mut self, cause: impl Into<String>) -> Self {
+        self.0.cause = Some(cause.into());
+        self
+    }
+
+    /// One more member of the problem. RFC 9457 advises names of three or more of `[A-Za-z0-9_]`.
+    pub fn member(mut self, name: &'static str, value: impl Into<serde_json::Value>) -> Self {
+        self.0.members.push((name, value.into()));
+        self
+    }
+
+    /// Which no it is.
+    pub fn kind(&self) -> Kind {
+        self.0.kind
+    }
+
+    /// What the operator is told, if there is anything to tell.
+    pub fn reported_cause(&self) -> Option<&str> {
+        self.0.cause.as_deref()
+    }
+
+    /// The answer, with the request's id and path.
+    #[must_use]
+    pub fn respond(self, head: &Parts) -> Response {
+        self.respond_to(head.extensions.get())
+    }
+
+    /// The answer, with what is known about the request; `None` where nothing is.
+    #[must_use]
+    pub fn respond_to(self, facts: Option<&Facts>) -> Response {
+        let mut response = Response::new(self.body(facts));
+        *response.status_mut() = self.kind().status();
+        response.headers_mut().insert(header::CONTENT_TYPE, PROBLEM_JSON);
+        response.extensions_mut().insert(self);
+        response
+    }
+
+    /// Puts this refusal in the place of an answer's body and leaves the headers that were set (`Allow`, cookies).
+    pub(crate) fn replace(self, response: &mut Response, facts: &Facts) {
+        *response.body_mut() = self.body(Some(facts));
+        let headers = response.headers_mut();
+        headers.remove(header::CONTENT_LENGTH);
+        headers.remove(header::CONTENT_ENCODING);
+        headers.insert(header::CONTENT_TYPE, PROBLEM_JSON);
+        *response.status_mut() = self.kind().status();
+        response.extensions_mut().insert(self);
+    }
+
+    fn body(&self, facts: Option<&Facts>) -> Body {
+        Body::from(serde_json::to_vec(&Problem { rejection: self, facts }).unwrap_or_default())
+    }
+}
+
+impl IntoResponse for Rejection {
+    /// Without the request id; where the request's head or facts are at hand, [`Rejection::respond`] is better.
+    fn into_response(self) -> Response {
+        self.respond_to(None)
+    }
+}
+
+struct Problem<'a> {
+    rejection: &'a Rejection,
+    facts: Option<&'a Facts>,
+}
+
+impl Serialize for Problem<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Inner { kind, detail, members, .. } = &*self.rejection.0;
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("type", &kind.type_uri())?;
+        map.serialize_entry("title", kind.title())?;
+        map.serialize_entry("status", &kind.status().as_u16())?;
+        if !detail.is_empty() {
+            map.serialize_entry("detail", detail)?;
+        }
+        if let Some(facts) = self.facts {
+            map.serialize_entry("instance", facts.path())?;
+            if let Some(id) = facts.request_id() {
+                map.serialize_entry("requestId", id.as_str())?;
+            }
+        }
+        for (name, value) in members {
+            map.serialize_entry(name, value)?;
+        }
+        map.end()
+    }
+}

@@ -1,0 +1,266 @@
+//! All layers in the right order, with one call.
+//!
+//! ```
+//! use axum::{Router, routing::get};
+//! use palisade::{Part, Stack};
+//! # fn main() -> Result<(), palisade::ConfigError> {
+//! let stack = Stack::production().origins(["https://app.example"]).build()?;
+//! let hooks = Router::new().route("/hooks/payment", get(|| async { "ok" }));
+//! let pages = Router::new().route("/", get(|| async { "hello" }));
+//! let app: Router = stack.without(Part::Cors).wrap(hooks).merge(stack.wrap(pages));
+//! println!("{}", stack.describe());
+//! # Ok(()) }
+//! ```
+
+mod builder;
+mod describe;
+
+use std::{sync::Arc, time::Duration};
+
+use axum::{Router, response::IntoResponse as _, routing::get};
+use http::header;
+use tower_layer::Layer;
+
+pub use self::builder::{Limits, StackBuilder};
+use crate::{
+    Access, ConfigError, Guard, Profile,
+    authentication::AuthenticationLayer,
+    body_limit::BodyLimitLayer,
+    client_ip::ClientIpLayer,
+    containment::{Contained, ContainmentLayer},
+    cors::CorsLayer,
+    error_tracking::ErrorTrackingLayer,
+    guard::{Guarded, Then, waiting::Waiting},
+    hygiene::HygieneLayer,
+    metrics::{MetricsLayer, TEXT_FORMAT},
+    problem::ProblemLayer,
+    rate_limit::RateLimitLayer,
+    request_id::RequestIdLayer,
+    security_headers::SecurityHeadersLayer,
+};
+
+/// Everything palisade does, in order, around a router or any other service.
+///
+/// A cheap handle. Clones and variants share their state: the counts of the limits, the metrics, the statistics.
+#[derive(Debug, Clone)]
+pub struct Stack {
+    layers: Arc<Layers>,
+    chain: Arc<Chain>,
+}
+
+/// What a stack is made of. `None` is a part that is switched off.
+#[derive(Debug, Clone)]
+struct Layers {
+    profile: &'static str,
+    access: Access,
+    client_ip: Option<ClientIpLayer>,
+    request_id: Option<RequestIdLayer>,
+    metrics: Option<MetricsLayer>,
+    error_tracking: Option<ErrorTrackingLayer>,
+    security_headers: Option<SecurityHeadersLayer>,
+    cors: Option<CorsLayer>,
+    hygiene: Option<HygieneLayer>,
+    flood: Option<RateLimitLayer>,
+    authentication: Option<AuthenticationLayer>,
+    rate_limit: Option<RateLimitLayer>,
+    problem: Option<ProblemLayer>,
+    body_limit: BodyLimitLayer,
+    containment: ContainmentLayer,
+}
+
+type On<G> = Option<G>;
+
+type Chain = Then<
+    Then<
+        Then<
+            Then<
+                Then<
+                    Then<
+                        Then<
+                            Then<
+                                Then<Then<On<ClientIpLayer>, On<RequestIdLayer>>, On<MetricsLayer>>,
+                                On<ErrorTrackingLayer>,
+                            >,
+                            On<SecurityHeadersLayer>,
+                        >,
+                        On<CorsLayer>,
+                    >,
+                    On<HygieneLayer>,
+                >,
+                On<RateLimitLayer>,
+            >,
+            On<AuthenticationLayer>,
+        >,
+        On<RateLimitLayer>,
+    >,
+    On<ProblemLayer>,
+>;
+
+impl Layers {
+    /// THE ORDER, outermost first.
+    #[rustfmt::skip]
+    fn chain(&self) -> Chain {
+        let all = self.clone();
+        all.client_ip                   // trust in anything a proxy says depends on it
+            .then(all.request_id)       // everything below can be traced, refusals included
+            .then(all.metrics)          // count every answer, refusals included, to the end of the body
+            .then(all.error_tracking)   // see every 5xx and every panic
+            .then(all.security_headers) // dress every answer
+            .then(all.cors)             // a browser may only read a 429 that carries CORS headers; a preflight spends no quota
+            .then(all.hygiene)          // what is malformed goes no further
+            .then(all.flood)            // before anything expensive, authentication included
+            .then(all.authentication)   // leaves the principal
+            .then(all.rate_limit)       // needs to know who; anonymous is a tier
+            .then(all.problem)          // a bare error of the router or a handler gets the shape of all others
+        // then, as services of their own:
+        //  body_limit                     the only stage whose cost grows with the request
+        //  containment                    the handler's span and deadline; panics are caught all along the chain
+    }
+}
+
+/// A part of the stack, to be named in [`Stack::without`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+#[expect(missing_docs, reason = "each is the layer of that name")]
+pub enum Part {
+    ClientIp,
+    RequestId,
+    Metrics,
+    ErrorTracking,
+    SecurityHeaders,
+    Cors,
+    Hygiene,
+    Flood,
+    Authentication,
+    RateLimit,
+    Problem,
+    BodyLimit,
+    Containment,
+}
+
+impl Stack {
+    /// For the internet. The default, and safe: see [`Profile::production`].
+    pub fn production() -> StackBuilder {
+        StackBuilder::new(Profile::production())
+    }
+
+    /// For a rehearsal: production under another name.
+    pub fn staging() -> StackBuilder {
+        StackBuilder::new(Profile::staging())
+    }
+
+    /// For the developer's own machine: see [`Profile::development`].
+    pub fn development() -> StackBuilder {
+        StackBuilder::new(Profile::development())
+    }
+
+    /// From a profile or the name of one. A wrong name is one of the mistakes of [`StackBuilder::build`].
+    pub fn profile<P: TryInto<Profile, Error: Into<ConfigError>>>(profile: P) -> StackBuilder {
+        match profile.try_into() {
+            Ok(profile) => StackBuilder::new(profile),
+            Err(error) => StackBuilder::mistaken(error.into()),
+        }
+    }
+
+    fn of(layers: Layers) -> Self {
+        Self { chain: Arc::new(layers.chain()), layers: Arc::new(layers) }
+    }
+
+    /// Puts the stack around a finished router: every route it has, and its fallback.
+    ///
+    /// Routes added afterwards are not covered, so this is the last call before the router is merged or served.
+    pub fn wrap<S: Clone + Send + Sync + 'static>(&self, router: Router<S>) -> Router<S> {
+        router.layer(self.clone())
+    }
+
+    /// The same stack, sharing its state, with one part switched off.
+    #[must_use]
+    pub fn without(&self, part: Part) -> Self {
+        self.varied(|layers| match part {
+            Part::ClientIp => layers.client_ip = None,
+            Part::RequestId => layers.request_id = None,
+            Part::Metrics => layers.metrics = None,
+            Part::ErrorTracking => layers.error_tracking = None,
+            Part::SecurityHeaders => layers.security_headers = None,
+            Part::Cors => layers.cors = None,
+            Part::Hygiene => layers.hygiene = None,
+            Part::Flood => layers.flood = None,
+            Part::Authentication => layers.authentication = None,
+            Part::RateLimit => layers.rate_limit = None,
+            Part::Problem => layers.problem = None,
+            Part::BodyLimit => layers.body_limit = BodyLimitLayer::unlimited(),
+            Part::Containment => layers.containment = ContainmentLayer::unlimited(),
+        })
+    }
+
+    /// The same stack, sharing its state, with other limits by principal and tier: for routes with a quota of their own.
+    #[must_use]
+    pub fn limits(&self, limits: RateLimitLayer) -> Self {
+        self.varied(|layers| layers.rate_limit = Some(limits))
+    }
+
+    /// The same stack with other security headers: for pages beside an API.
+    #[must_use]
+    pub fn security_headers(&self, headers: SecurityHeadersLayer) -> Self {
+        self.varied(|layers| layers.security_headers = Some(headers))
+    }
+
+    /// The same stack with another largest body, in bytes: for uploads.
+    #[must_use]
+    pub fn body_limit(&self, bytes: usize) -> Self {
+        self.varied(|layers| layers.body_limit = BodyLimitLayer::bytes(bytes))
+    }
+
+    /// The same stack with another deadline: for reports that take their time.
+    #[must_use]
+    pub fn deadline(&self, deadline: Duration) -> Self {
+        self.varied(|layers| layers.containment = ContainmentLayer::new(deadline))
+    }
+
+    fn varied(&self, change: impl FnOnce(&mut Layers)) -> Self {
+        let mut layers = Layers::clone(&self.layers);
+        change(&mut layers);
+        Self::of(layers)
+    }
+
+    /// The same stack for probes: an orchestrator must never be limited, authenticated or asked for the right host.
+    #[must_use]
+    pub fn probes(&self) -> Self {
+        let parts = [Part::Cors, Part::Hygiene, Part::Flood, Part::Authentication, Part::RateLimit];
+        parts.into_iter().fold(self.clone(), |stack, part| stack.without(part))
+    }
+
+    /// `/metrics` and `/errors/stats` (also `/api/errors/stats`), for those whom [`StackBuilder::access`] names.
+    pub fn inner_routes(&self) -> Router {
+        let metrics = self.layers.metrics.clone().unwrap_or_default();
+        let errors = self.layers.error_tracking.clone().unwrap_or_default();
+        let statistics = get(move || async move { axum::Json(errors.statistics()) });
+        let routes = Router::new()
+            .route(
+                "/metrics",
+                get(move || async move { ([(header::CONTENT_TYPE, TEXT_FORMAT)], metrics.render()).into_response() }),
+            )
+            .route("/errors/stats", statistics.clone())
+            .route("/api/errors/stats", statistics)
+            .layer(self.layers.access.clone().into_layer());
+        self.beside(self.without(Part::RateLimit).without(Part::Authentication).wrap(routes))
+    }
+
+    /// Routes that have a variant around them, with what is no route left to this stack: whichever router is merged into
+    /// which, no request gets past the wall.
+    pub(crate) fn beside(&self, routes: Router) -> Router {
+        routes.merge(self.wrap(Router::new()))
+    }
+}
+
+/// A service with a whole stack around it.
+pub type Walled<S> = Guarded<Arc<Chain>, Waiting<BodyLimitLayer, Contained<S>>>;
+
+impl<S> Layer<S> for Stack {
+    type Service = Walled<S>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        let contained = self.layers.containment.layer(inner);
+        Guarded::new(Arc::clone(&self.chain), self.layers.body_limit.layer(contained))
+    }
+}

@@ -1,0 +1,197 @@
+//! From a profile and what the operator says to a stack, or to every mistake in it.
+
+use std::time::Duration;
+
+use http::request::Parts;
+
+use super::{Layers, Stack};
+use crate::{
+    Access, ConfigError, Profile,
+    authentication::{Authenticated, AuthenticationLayer},
+    body_limit::BodyLimitLayer,
+    client_ip::ClientIpLayer,
+    containment::ContainmentLayer,
+    cors::CorsLayer,
+    error_tracking::ErrorTrackingLayer,
+    hygiene::HygieneLayer,
+    metrics::MetricsLayer,
+    problem::ProblemLayer,
+    rate_limit::{Key, Policy, Quota, RateLimitBuilder, RateLimitLayer},
+    request_id::RequestIdLayer,
+    security_headers::SecurityHeadersLayer,
+};
+
+/// A [`Stack`] in the making. Nothing is checked before [`build`](Self::build), which then names every mistake at once.
+#[derive(Debug, Clone)]
+#[must_use]
+pub struct StackBuilder {
+    profile: Profile,
+    mistakes: ConfigError,
+    origins: Vec<String>,
+    credentials: bool,
+    trusted_proxies: Vec<String>,
+    authentication: Option<AuthenticationLayer>,
+    limits: Option<Limits>,
+    cors: Option<CorsLayer>,
+    security_headers: SecurityHeadersLayer,
+    hygiene: HygieneLayer,
+}
+
+/// Limits, built or not: unbuilt, their mistakes are named together with the stack's.
+#[derive(Debug, Clone)]
+pub struct Limits(Result<RateLimitLayer, RateLimitBuilder>);
+
+impl From<RateLimitLayer> for Limits {
+    fn from(layer: RateLimitLayer) -> Self {
+        Self(Ok(layer))
+    }
+}
+
+impl From<RateLimitBuilder> for Limits {
+    fn from(builder: RateLimitBuilder) -> Self {
+        Self(Err(builder))
+    }
+}
+
+impl From<Policy> for Limits {
+    fn from(policy: Policy) -> Self {
+        RateLimitLayer::builder().policy(policy).into()
+    }
+}
+
+impl StackBuilder {
+    pub(super) fn new(profile: Profile) -> Self {
+        Self {
+            profile,
+            mistakes: ConfigError::default(),
+            origins: Vec::new(),
+            credentials: false,
+            trusted_proxies: Vec::new(),
+            authentication: None,
+            limits: None,
+            cors: None,
+            security_headers: SecurityHeadersLayer::api(),
+            hygiene: HygieneLayer::new(),
+        }
+    }
+
+    pub(super) fn mistaken(mistakes: ConfigError) -> Self {
+        Self { mistakes, ..Self::new(Profile::production()) }
+    }
+
+    /// Sites whose pages may call the service, such as `https://app.example`. Until one is named, none may.
+    pub fn origins<S: Into<String>>(mut self, origins: impl IntoIterator<Item = S>) -> Self {
+        self.origins.extend(origins.into_iter().map(Into::into));
+        self
+    }
+
+    /// Whether those pages may send cookies.
+    pub fn credentials(mut self, allowed: bool) -> Self {
+        self.credentials = allowed;
+        self
+    }
+
+    /// CIDRs or addresses of the proxies in front: whom they forward for is believed.
+    pub fn trusted_proxies<S: Into<String>>(mut self, proxies: impl IntoIterator<Item = S>) -> Self {
+        self.trusted_proxies.extend(proxies.into_iter().map(Into::into));
+        self
+    }
+
+    /// Who is calling: see [`authentication`](crate::authentication).
+    pub fn authenticate<F, A>(mut self, lookup: F) -> Self
+    where
+        F: Fn(&Parts) -> A + Send + Sync + 'static,
+        A: Into<Authenticated>,
+    {
+        self.authentication = Some(AuthenticationLayer::new(lookup));
+        self
+    }
+
+    /// Limits by principal and tier: a layer, its builder, or one policy.
+    pub fn limits(mut self, limits: impl Into<Limits>) -> Self {
+        self.limits = Some(limits.into());
+        self
+    }
+
+    /// How much one address may send before anything else is asked; `None` is no bound.
+    pub fn flood(mut self, quota: impl Into<Option<Quota>>) -> Self {
+        self.profile.flood = quota.into();
+        self
+    }
+
+    /// A CORS layer with more than origins and credentials to it. It replaces both.
+    pub fn cors(mut self, cors: CorsLayer) -> Self {
+        self.cors = Some(cors);
+        self
+    }
+
+    /// Other security headers than [`SecurityHeadersLayer::api`].
+    pub fn security_headers(mut self, headers: SecurityHeadersLayer) -> Self {
+        self.security_headers = headers;
+        self
+    }
+
+    /// What counts as malformed.
+    pub fn hygiene(mut self, hygiene: HygieneLayer) -> Self {
+        self.hygiene = hygiene;
+        self
+    }
+
+    /// The largest body of a request, in bytes.
+    pub fn body_limit(mut self, bytes: usize) -> Self {
+        self.profile.body_limit = bytes;
+        self
+    }
+
+    /// How long a handler may take to answer.
+    pub fn deadline(mut self, deadline: Duration) -> Self {
+        self.profile.deadline = deadline;
+        self
+    }
+
+    /// Who may see [`Stack::inner_routes`].
+    pub fn access(mut self, access: Access) -> Self {
+        self.profile.access = access;
+        self
+    }
+
+    /// The stack.
+    ///
+    /// # Errors
+    /// Every mistake in the settings, in one [`ConfigError`]: a profile, an origin, a CIDR, a quota that is none.
+    pub fn build(self) -> Result<Stack, ConfigError> {
+        let Profile { name, body_limit, deadline, flood, origins, access } = self.profile;
+        let mut mistakes = self.mistakes;
+        let origins = origins.iter().map(|origin| (*origin).to_owned()).chain(self.origins);
+        let named = mistakes.keep(CorsLayer::origins(origins)).map(|cors| cors.credentials(self.credentials));
+        let flood = flood.map(|quota| {
+            let policy = Policy::new("flood", Key::address()).quota(quota);
+            RateLimitLayer::builder().policy(policy).quiet().build()
+        });
+        let limits = self.limits.map(|limits| limits.0.or_else(RateLimitBuilder::build));
+        if body_limit == 0 {
+            mistakes.push("body limit", "is 0 bytes, which refuses every body");
+        }
+        if deadline.is_zero() {
+            mistakes.push("deadline", "is 0, which no handler meets");
+        }
+        let layers = Layers {
+            profile: name,
+            access,
+            client_ip: mistakes.keep(ClientIpLayer::trusting(self.trusted_proxies)),
+            request_id: Some(RequestIdLayer::new()),
+            metrics: Some(MetricsLayer::new()),
+            error_tracking: Some(ErrorTrackingLayer::new()),
+            security_headers: Some(self.security_headers),
+            cors: self.cors.or(named),
+            hygiene: Some(self.hygiene),
+            flood: flood.and_then(|flood| mistakes.keep(flood)),
+            authentication: self.authentication,
+            rate_limit: limits.and_then(|limits| mistakes.keep(limits)),
+            problem: Some(ProblemLayer::new()),
+            body_limit: BodyLimitLayer::bytes(body_limit),
+            containment: ContainmentLayer::new(deadline),
+        };
+        mistakes.or(()).map(|()| Stack::of(layers))
+    }
+}
