@@ -13,7 +13,7 @@ use axum::{
     response::{Html, IntoResponse, Response},
     routing::{get, post},
 };
-use futures_util::stream;
+use futures_util::{StreamExt as _, stream};
 use palisade::{
     Access, Check, ConfigError, Facts, Health, Kind, Part, Principal, Rejection, Stack,
     rate_limit::{Key, Policy, Quota},
@@ -187,9 +187,10 @@ async fn who_am_i(facts: Facts) -> Json<Value> {
 }
 
 async fn panic_in_the_body() -> Body {
-    let pieces = (0..3).map(|piece| {
+    let pieces = stream::iter(0..3).then(|piece| async move {
+        tokio::time::sleep(Duration::from_millis(100)).await;
         assert!(piece < 2, "boom: in the body");
         Ok::<_, std::io::Error>(Bytes::from_static(b"a piece of the body\n"))
     });
-    Body::from_stream(stream::iter(pieces))
+    Body::from_stream(pieces)
 }

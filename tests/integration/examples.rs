@@ -1,0 +1,164 @@
+//! The examples keep their contract: started as a user starts them, driven over a socket.
+
+use std::{
+    io::{BufRead as _, BufReader, Read as _, Write as _},
+    net::TcpStream,
+    process::{Child, Command, Stdio},
+};
+
+struct Example {
+    child: Child,
+    addr: String,
+    /// Kept open: what the example prints later must go somewhere.
+    _stdout: Box<dyn Iterator<Item = String>>,
+}
+
+impl Drop for Example {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn command(name: &str) -> Command {
+    // Examples are built beside the tests, one folder up.
+    let mut path = std::env::current_exe().unwrap();
+    path.pop();
+    path.pop();
+    let mut command = Command::new(path.join("examples").join(name));
+    command.env("PALISADE_ADDR", "127.0.0.1:0").stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+fn start(name: &str, env: &[(&str, &str)]) -> Example {
+    let mut child = command(name).envs(env.iter().copied()).spawn().unwrap();
+    let mut stdout = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
+    let bound = stdout.find_map(|line| line.strip_prefix("Listening on http://").map(str::to_owned));
+    let bound = bound.expect("the bound address is printed");
+    let addr = bound.trim_end_matches(". Try:").to_owned();
+    Example { child, addr, _stdout: Box::new(stdout) }
+}
+
+impl Example {
+    fn ask(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> (u16, String) {
+        let mut stream = TcpStream::connect(&self.addr).unwrap();
+        let headers =
+            headers.iter().map(|(name, value)| [*name, ": ", *value, "\r\n"].concat()).collect::<Vec<_>>().concat();
+        let length = body.len();
+        write!(stream, "{method} {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: {length}\r\n{headers}\r\n{body}").unwrap();
+        let mut answer = Vec::new();
+        let _ = stream.read_to_end(&mut answer);
+        let answer = String::from_utf8_lossy(&answer).into_owned();
+        (answer[9..12].parse().unwrap(), answer)
+    }
+
+    fn get(&self, path: &str) -> (u16, String) {
+        self.ask("GET", path, &[], "")
+    }
+}
+
+#[test]
+fn the_quickstart_does_what_its_five_lines_say() {
+    let example = start("quickstart", &[]);
+    assert_eq!(example.get("/panic").0, 500);
+    assert_eq!(example.get("/%2e%2e/etc/passwd").0, 400);
+    let (status, hello) = example.get("/hello");
+    assert!(
+        status == 200 && hello.contains("x-request-id") && hello.contains("hello, from behind the wall"),
+        "{hello}"
+    );
+    let statuses: Vec<_> = (0..12).map(|_| example.get("/hello").0).collect();
+    assert!(statuses.contains(&200) && statuses.ends_with(&[429]), "{statuses:?}");
+    assert!(example.get("/metrics").1.contains(r#"http_requests_total{method="GET",route="/hello",status="429"}"#));
+    assert!(std::fs::read_to_string("examples/quickstart.rs").unwrap().lines().count() <= 40);
+}
+
+#[test]
+fn the_showcase_keeps_its_contract() {
+    let example = start(
+        "showcase",
+        &[("PALISADE_ALLOWED_ORIGINS", "https://app.example"), ("PALISADE_TRUSTED_PROXIES", "127.0.0.1")],
+    );
+    let key = ("x-api-key", "quick");
+    for (method, path, headers, body, status, contains) in [
+        ("GET", "/", &[][..], "", 200, "<h1>palisade showcase</h1>"),
+        ("GET", "/api/items", &[key], "", 200, "picket"),
+        ("GET", "/api/items/2", &[key], "", 200, "gate"),
+        ("GET", "/api/items/9", &[key], "", 404, "not-found"),
+        ("POST", "/api/echo", &[key, ("content-type", "application/json")], r#"{"a":1}"#, 200, r#"{"a":1}"#),
+        ("POST", "/api/echo", &[key, ("content-type", "application/json")], "{", 400, "application/problem+json"),
+        (
+            "POST",
+            "/api/echo",
+            &[key, ("content-type", "application/x-www-form-urlencoded")],
+            "a=1&b=x+y",
+            200,
+            "a=1&b=x+y",
+        ),
+        ("POST", "/api/echo", &[key, ("content-type", "text/plain")], "text", 200, "text"),
+        ("GET", "/api/search?q=gat", &[key], "", 200, r#""found":["gate"]"#),
+        (
+            "POST",
+            "/auth/login",
+            &[("content-type", "application/json")],
+            r#"{"user":"u","password":"palisade"}"#,
+            200,
+            r#""user":"u""#,
+        ),
+        (
+            "POST",
+            "/auth/login",
+            &[("content-type", "application/json")],
+            r#"{"user":"u","password":"x"}"#,
+            401,
+            "unauthenticated",
+        ),
+        ("GET", "/api/whoami", &[key], "", 200, r#""tier":"quick-project""#),
+        ("GET", "/api/whoami", &[("x-api-key", "research")], "", 200, r#""tier":"research-project""#),
+        ("GET", "/api/whoami", &[("x-api-key", "production")], "", 200, r#""tier":"production-api""#),
+        ("GET", "/api/whoami", &[("x-api-key", "guess")], "", 401, "unauthenticated"),
+        ("GET", "/api/whoami", &[key, ("x-forwarded-for", "6.6.6.6, 203.0.113.9")], "", 200, r#""ip":"203.0.113.9""#),
+        (
+            "GET",
+            "/api/whoami",
+            &[("x-forwarded-for", "203.0.113.10")],
+            "",
+            200,
+            r#""source":"forwarded","tier":"anonymous""#,
+        ),
+        ("GET", "/boom/panic", &[], "", 500, "internal-error"),
+        ("GET", "/boom/error", &[], "", 500, "internal-error"),
+        ("GET", "/boom/slow", &[], "", 504, "handler-timeout"),
+        ("GET", "/health", &[], "", 200, "pass"),
+        ("GET", "/ready", &[], "", 200, "pass"),
+        ("GET", "/health/ping", &[], "", 200, "pong"),
+        ("GET", "/metrics", &[], "", 200, "http_requests_total"),
+        ("GET", "/errors/stats", &[], "", 200, "error_rate_per_minute"),
+    ] {
+        let (got, answer) = example.ask(method, path, headers, body);
+        assert_eq!(got, status, "{method} {path}: {answer}");
+        assert!(answer.contains(contains), "{method} {path}: {answer}");
+        assert!(!answer.contains("hunter2") && !answer.contains("1234"), "{path} tells a secret: {answer}");
+    }
+    let (status, cut) = example.get("/boom/body");
+    assert!(status == 200 && !cut.ends_with("0\r\n\r\n"), "{cut}");
+    let anonymous: Vec<_> = (0..12).map(|_| example.get("/api/items").0).collect();
+    assert_eq!(anonymous, [vec![200; 10], vec![429; 2]].concat());
+}
+
+#[test]
+fn the_showcase_names_every_mistake_in_its_environment_and_opens_no_socket() {
+    let wrong = [
+        ("PALISADE_ADDR", "localhost"),
+        ("PALISADE_PROFILE", "prod"),
+        ("PALISADE_ALLOWED_ORIGINS", "https://fine.example,*"),
+        ("PALISADE_TRUSTED_PROXIES", "10.0.0.0/99"),
+    ];
+    let output = command("showcase").envs(wrong).output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    let told = String::from_utf8_lossy(&output.stderr);
+    for mistake in ["4 mistakes", "`localhost`", "`prod`", "`*`", "10.0.0.0/99"] {
+        assert!(told.contains(mistake), "{mistake} in {told}");
+    }
+    assert!(output.stdout.is_empty());
+}

@@ -1,0 +1,111 @@
+//! What a scraper sees.
+
+use axum::body::{Body, HttpBody as _};
+use palisade::{Access, Stack};
+
+use crate::support::{application, from_peer, get_from, send, stack};
+
+fn observed() -> (Stack, axum::Router) {
+    let stack = stack().access(Access::loopback()).build().unwrap();
+    let app = stack.inner_routes().merge(stack.wrap(application()));
+    (stack, app)
+}
+
+async fn scrape(app: &axum::Router) -> String {
+    let answer = send(app, get_from("127.0.0.1", "/metrics")).await;
+    assert_eq!(answer.header("content-type"), "text/plain; version=0.0.4; charset=utf-8");
+    answer.text().to_owned()
+}
+
+#[tokio::test]
+async fn every_answer_is_counted_by_method_template_and_status() {
+    let (_, app) = observed();
+    for uri in ["/items/1", "/items/2", "/items/3"] {
+        send(&app, get_from("192.0.2.1", uri)).await;
+    }
+    for index in 0..50 {
+        send(&app, get_from(&format!("192.0.2.{index}"), &format!("/scan/{index}"))).await;
+    }
+    let text = scrape(&app).await;
+    for line in [
+        r#"http_requests_total{method="GET",route="/items/{id}",status="200"} 3"#,
+        r#"http_requests_total{method="GET",route="unmatched",status="404"} 50"#,
+        r#"http_request_duration_seconds_count{method="GET",route="/items/{id}",status="200"} 3"#,
+        "http_requests_in_flight 1",
+    ] {
+        assert!(text.lines().any(|have| have == line), "{line} in {text}");
+    }
+    assert!(!text.contains("/scan/"), "a path is never a label");
+}
+
+#[tokio::test]
+async fn a_refusal_is_an_answer_and_a_decision() {
+    let (_, app) = observed();
+    for _ in 0..13 {
+        send(&app, get_from("192.0.2.1", "/items/1")).await;
+    }
+    let text = scrape(&app).await;
+    for line in [
+        r#"http_requests_total{method="GET",route="/items/{id}",status="429"} 3"#,
+        r#"palisade_decisions_total{guard="rate_limit",policy="api",outcome="refused",reason="quota-exceeded",mode="enforce"} 3"#,
+    ] {
+        assert!(text.contains(line), "{line} in {text}");
+    }
+}
+
+#[tokio::test]
+async fn a_request_is_in_flight_until_its_body_has_ended() {
+    use tower::ServiceExt as _;
+    let (_, app) = observed();
+    let response = app.clone().oneshot(get_from("192.0.2.1", "/items/1")).await.unwrap();
+    assert!(!response.body().is_end_stream());
+    assert!(scrape(&app).await.contains("http_requests_in_flight 2"));
+    drop(response);
+    assert!(scrape(&app).await.contains("http_requests_in_flight 1"));
+}
+
+#[tokio::test]
+async fn a_client_that_leaves_before_the_answer_is_a_499() {
+    use futures_util::FutureExt as _;
+    use tower::ServiceExt as _;
+    let (_, app) = observed();
+    let mut waiting = Box::pin(app.clone().oneshot(get_from("192.0.2.1", "/slow")));
+    assert!((&mut waiting).now_or_never().is_none());
+    drop(waiting);
+    let text = scrape(&app).await;
+    assert!(text.contains(r#"http_requests_total{method="GET",route="/slow",status="499"} 1"#), "{text}");
+}
+
+#[tokio::test]
+async fn the_inner_routes_are_for_those_who_may_see_them() {
+    let app = |access| stack().access(access).build().unwrap().inner_routes();
+    for uri in ["/metrics", "/errors/stats", "/api/errors/stats"] {
+        let forwarded =
+            from_peer("127.0.0.1", "GET", uri).header("x-forwarded-for", "192.0.2.1").body(Body::empty()).unwrap();
+        let with = |token: &str| {
+            from_peer("192.0.2.1", "GET", uri)
+                .header("authorization", format!("Bearer {token}"))
+                .body(Body::empty())
+                .unwrap()
+        };
+        assert_eq!(send(&app(Access::nobody()), get_from("127.0.0.1", uri)).await.status, 403);
+        assert_eq!(send(&app(Access::loopback()), get_from("192.0.2.1", uri)).await.status, 403);
+        assert_eq!(send(&app(Access::loopback()), forwarded).await.status, 403);
+        assert_eq!(send(&app(Access::loopback()), get_from("127.0.0.1", uri)).await.status, 200);
+        assert_eq!(send(&app(Access::token("right")), with("wrong")).await.status, 401);
+        assert_eq!(send(&app(Access::token("right")), with("right")).await.status, 200);
+    }
+    let default = stack().build().unwrap().inner_routes();
+    assert_eq!(send(&default, get_from("127.0.0.1", "/metrics")).await.status, 403, "production's default is nobody");
+}
+
+#[tokio::test]
+async fn what_broke_is_counted_in_the_statistics() {
+    let (_, app) = observed();
+    for uri in ["/panic", "/error", "/nowhere", "/items/1"] {
+        send(&app, get_from("192.0.2.1", uri)).await;
+    }
+    let statistics = send(&app, get_from("127.0.0.1", "/errors/stats")).await.json();
+    assert_eq!(statistics["total_errors"], 3);
+    assert_eq!(statistics["error_counts"], serde_json::json!({ "client": 1, "server": 2, "panic": 1 }));
+}
