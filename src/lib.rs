@@ -58,3 +58,8 @@ pub use crate::{
     serve::serve,
     stack::{Part, Stack},
 };
+
+/// The README's code is code.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -1,0 +1,52 @@
+#!/usr/bin/env bash
+# The one test command. Installs what it needs when it is missing; the same on a bare Rust machine and in CI.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+say() { printf '\n== %s\n' "$*"; }
+
+for component in rustfmt clippy; do
+    cargo "${component/rustfmt/fmt}" --version >/dev/null 2>&1 || rustup component add "$component"
+done
+
+say "format"
+cargo fmt --all --check
+
+say "the stated Rust version is one that every dependency allows"
+# clippy::incompatible_msrv watches our own code; this watches what it stands on.
+stated=$(sed -n 's/^rust-version = "\(.*\)"/\1.0/p' Cargo.toml)
+needed=$(cargo tree --locked --edges normal --prefix none --format '{p}' | sort -u | while read -r name version _; do
+    manifest="${CARGO_HOME:-$HOME/.cargo}/registry/src"/*/"$name-${version#v}/Cargo.toml"
+    # shellcheck disable=SC2086
+    sed -n 's/^rust-version = "\([0-9.]*\)".*/\1/p' $manifest 2>/dev/null || true
+done | sort -V | tail -n 1)
+if [ "$(printf '%s\n%s\n' "$stated" "$needed" | sort -V | tail -n 1)" != "$stated" ]; then
+    echo "Cargo.toml states Rust $stated, but a dependency needs $needed"
+    exit 1
+fi
+echo "stated $stated, needed by dependencies $needed"
+
+say "lints"
+cargo clippy --locked --all-targets --all-features -- -D warnings
+
+say "each feature alone"
+features=$(sed -n '/^\[features\]/,/^\[/s/^\([a-z0-9_-]*\) *=.*/\1/p' Cargo.toml)
+cargo check --locked --no-default-features
+for feature in $features; do
+    cargo check --locked --no-default-features --features "$feature"
+done
+
+say "docs"
+RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --all-features
+
+say "doctests, the README's among them"
+cargo test --locked --doc --all-features
+
+say "tests"
+# The tests start the examples.
+cargo build --locked --examples --all-features
+if cargo nextest --version >/dev/null 2>&1; then
+    cargo nextest run --locked --all-features --no-fail-fast
+else
+    cargo test --locked --all-features --lib --test integration --no-fail-fast
+fi
