@@ -27,13 +27,10 @@
 //! ```
 
 use std::{
-    any::Any,
     future::Future,
     mem,
     ops::ControlFlow,
-    panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
-    sync::Arc,
     task::{Context, Poll},
 };
 
@@ -45,10 +42,15 @@ use pin_project_lite::pin_project;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use crate::{Facts, Kind, Rejection, Response};
+use crate::{Facts, Response};
 
+mod chain;
 pub mod containment;
+mod panic;
 pub mod waiting;
+
+pub use self::chain::{Entry, Then};
+use self::panic::{Panic, caught};
 
 /// Decides on a request's head, finishes the response's head, hears how the response ended.
 ///
@@ -130,130 +132,6 @@ pub enum End<'a> {
     /// The body panicked while it was streamed; the stream was cut. A panic before the body is answered with a 500
     /// instead, and that answer's body then ends like any other.
     Panicked(&'a str),
-}
-
-/// What came of entering a chain: a refused request still holds the tickets of the guards it had passed.
-#[doc(hidden)]
-#[derive(Debug)]
-#[expect(clippy::exhaustive_enums, reason = "hidden, and there is no third outcome")]
-pub enum Entry<T> {
-    Admitted(T),
-    Refused(Option<T>, Response),
-}
-
-/// Two guards as one: `outer` sees the request first and the response last. Made by [`Guard::then`].
-#[derive(Debug, Clone)]
-pub struct Then<A, B> {
-    outer: A,
-    inner: B,
-}
-
-impl<A: Guard, B: Guard> Guard for Then<A, B> {
-    type Ticket = (A::Ticket, Option<B::Ticket>);
-    const WATCHES_END: bool = A::WATCHES_END || B::WATCHES_END;
-
-    fn on_request(&self, head: &mut Parts) -> ControlFlow<Response, Self::Ticket> {
-        match self.enter(head) {
-            Entry::Admitted(ticket) => ControlFlow::Continue(ticket),
-            Entry::Refused(ticket, mut response) => {
-                if let Some(mut ticket) = ticket {
-                    self.leave(&mut ticket, &mut response, head.extensions.get());
-                    self.finish(ticket, End::Complete);
-                }
-                ControlFlow::Break(response)
-            }
-        }
-    }
-
-    fn on_response(&self, ticket: &mut Self::Ticket, response: &mut Response) {
-        self.leave(ticket, response, None);
-    }
-
-    fn on_end(&self, ticket: Self::Ticket, end: End) {
-        self.finish(ticket, end);
-    }
-
-    #[inline]
-    fn enter(&self, head: &mut Parts) -> Entry<Self::Ticket> {
-        match self.outer.enter(head) {
-            Entry::Admitted(outer) => match self.inner.enter(head) {
-                Entry::Admitted(inner) => Entry::Admitted((outer, Some(inner))),
-                Entry::Refused(inner, response) => Entry::Refused(Some((outer, inner)), response),
-            },
-            Entry::Refused(outer, response) => Entry::Refused(outer.map(|outer| (outer, None)), response),
-        }
-    }
-
-    #[inline]
-    fn leave(&self, ticket: &mut Self::Ticket, response: &mut Response, facts: Option<&Facts>) {
-        if let Some(inner) = &mut ticket.1 {
-            self.inner.leave(inner, response, facts);
-        }
-        self.outer.leave(&mut ticket.0, response, facts);
-    }
-
-    #[inline]
-    fn finish(&self, ticket: Self::Ticket, end: End) {
-        if let Some(inner) = ticket.1 {
-            self.inner.finish(inner, end);
-        }
-        self.outer.finish(ticket.0, end);
-    }
-}
-
-/// A guard that can be absent: `None` lets everything through untouched.
-impl<G: Guard> Guard for Option<G> {
-    type Ticket = Option<G::Ticket>;
-    const WATCHES_END: bool = G::WATCHES_END;
-
-    fn on_request(&self, head: &mut Parts) -> ControlFlow<Response, Self::Ticket> {
-        match self {
-            Some(guard) => guard.on_request(head).map_continue(Some),
-            None => ControlFlow::Continue(None),
-        }
-    }
-
-    fn on_response(&self, ticket: &mut Self::Ticket, response: &mut Response) {
-        if let (Some(guard), Some(ticket)) = (self, ticket) {
-            guard.on_response(ticket, response);
-        }
-    }
-
-    fn on_end(&self, ticket: Self::Ticket, end: End) {
-        if let (Some(guard), Some(ticket)) = (self, ticket) {
-            guard.on_end(ticket, end);
-        }
-    }
-}
-
-/// A whole chain behind one pointer, so that a clone per request costs one count.
-impl<G: Guard> Guard for Arc<G> {
-    type Ticket = G::Ticket;
-    const WATCHES_END: bool = G::WATCHES_END;
-
-    fn on_request(&self, head: &mut Parts) -> ControlFlow<Response, Self::Ticket> {
-        G::on_request(self, head)
-    }
-
-    fn on_response(&self, ticket: &mut Self::Ticket, response: &mut Response) {
-        G::on_response(self, ticket, response);
-    }
-
-    fn on_end(&self, ticket: Self::Ticket, end: End) {
-        G::on_end(self, ticket, end);
-    }
-
-    fn enter(&self, head: &mut Parts) -> Entry<Self::Ticket> {
-        G::enter(self, head)
-    }
-
-    fn leave(&self, ticket: &mut Self::Ticket, response: &mut Response, facts: Option<&Facts>) {
-        G::leave(self, ticket, response, facts);
-    }
-
-    fn finish(&self, ticket: Self::Ticket, end: End) {
-        G::finish(self, ticket, end);
-    }
 }
 
 /// A guard or a chain of them as a [`Layer`]. Made by [`Guard::into_layer`].
@@ -486,41 +364,6 @@ impl<G: Guard> http_body::Body for WatchedBody<G> {
     fn size_hint(&self) -> SizeHint {
         self.inner.size_hint()
     }
-}
-
-/// What a caught panic said.
-struct Panic {
-    message: String,
-}
-
-impl Panic {
-    fn respond(self, facts: Option<&Facts>) -> Response {
-        Rejection::new(Kind::InternalError).cause(format!("panicked: {}", self.message)).respond_to(facts)
-    }
-}
-
-impl From<Box<dyn Any + Send>> for Panic {
-    fn from(payload: Box<dyn Any + Send>) -> Self {
-        let message = match payload.downcast::<&'static str>() {
-            Ok(text) => (*text).to_owned(),
-            Err(payload) => payload.downcast::<String>().map_or_else(
-                |stranger| {
-                    // Its destructor could panic again.
-                    mem::forget(stranger);
-                    "with a value that is no text".to_owned()
-                },
-                |text| *text,
-            ),
-        };
-        Self { message }
-    }
-}
-
-/// Runs `f`; a panic in it becomes a value.
-///
-/// What a panicking guard or handler leaves half done is its own: palisade's state is atomics and finished values.
-fn caught<T>(f: impl FnOnce() -> T) -> Result<T, Panic> {
-    catch_unwind(AssertUnwindSafe(f)).map_err(Panic::from)
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ use http_body_util::{BodyExt as _, Full};
 use tower::{Layer, Service, ServiceBuilder, ServiceExt, service_fn};
 
 use super::*;
+use crate::Rejection;
 
 type Log = Arc<Mutex<Vec<String>>>;
 
