@@ -39,6 +39,7 @@ struct Inner {
     request_id: OnceLock<RequestId>,
     principal: OnceLock<Principal>,
     tier: OnceLock<Arc<str>>,
+    looked_up_tier: OnceLock<Arc<str>>,
     /// Only what a guard held against the request; a request in good order never takes this lock to write.
     decisions: Mutex<Vec<Decision>>,
     body_overflowed: AtomicBool,
@@ -54,11 +55,13 @@ impl Facts {
             method: head.method.clone(),
             uri: head.uri.clone(),
             route: head.extensions.get::<MatchedPath>().cloned(),
-            started: Instant::now(),
+            // Tokio's clock, so that a test can advance it.
+            started: tokio::time::Instant::now().into_std(),
             client: OnceLock::new(),
             request_id: OnceLock::new(),
             principal: OnceLock::new(),
             tier: OnceLock::new(),
+            looked_up_tier: OnceLock::new(),
             decisions: Mutex::new(Vec::new()),
             body_overflowed: AtomicBool::new(false),
         }));
@@ -129,6 +132,14 @@ impl Facts {
 
     pub(crate) fn set_tier(&self, tier: &Arc<str>) {
         let _ = self.0.tier.set(Arc::clone(tier));
+    }
+
+    pub(crate) fn looked_up_tier(&self) -> Option<&str> {
+        self.0.looked_up_tier.get().map(AsRef::as_ref)
+    }
+
+    pub(crate) fn set_looked_up_tier(&self, tier: Arc<str>) {
+        let _ = self.0.looked_up_tier.set(tier);
     }
 
     pub(crate) fn push_decision(&self, decision: Decision) {

@@ -233,12 +233,17 @@ impl Stack {
     /// `/metrics` and `/errors/stats` (also `/api/errors/stats`), for those whom [`StackBuilder::access`] names.
     pub fn inner_routes(&self) -> Router {
         let metrics = self.layers.metrics.clone().unwrap_or_default();
+        let limits = [self.layers.flood.clone(), self.layers.rate_limit.clone()];
+        let scrape = move || {
+            let snapshots: Vec<_> = limits.iter().flatten().flat_map(RateLimitLayer::snapshot).collect();
+            metrics.render() + &crate::rate_limit::render(&snapshots)
+        };
         let errors = self.layers.error_tracking.clone().unwrap_or_default();
         let statistics = get(move || async move { axum::Json(errors.statistics()) });
         let routes = Router::new()
             .route(
                 "/metrics",
-                get(move || async move { ([(header::CONTENT_TYPE, TEXT_FORMAT)], metrics.render()).into_response() }),
+                get(move || async move { ([(header::CONTENT_TYPE, TEXT_FORMAT)], scrape()).into_response() }),
             )
             .route("/errors/stats", statistics.clone())
             .route("/api/errors/stats", statistics)

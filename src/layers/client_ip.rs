@@ -60,7 +60,8 @@ impl ClientIpLayer {
     /// Every entry that is neither a CIDR nor an address.
     pub fn trusting<S: AsRef<str>>(proxies: impl IntoIterator<Item = S>) -> Result<Self, ConfigError> {
         let mut error = ConfigError::default();
-        let trusted = proxies.into_iter().filter_map(|text| error.keep(parse_cidr(text.as_ref()))).collect();
+        let trusted =
+            proxies.into_iter().filter_map(|text| error.keep(parse_cidr("trusted proxy", text.as_ref()))).collect();
         error.or(Self { trusted })
     }
 
@@ -110,11 +111,11 @@ impl ClientIpLayer {
     }
 }
 
-fn parse_cidr(text: &str) -> Result<IpNet, ConfigError> {
+pub(crate) fn parse_cidr(place: &str, text: &str) -> Result<IpNet, ConfigError> {
     let text = text.trim();
     let parsed = text.parse().or_else(|_| text.parse::<IpAddr>().map(IpNet::from));
     let net: IpNet = parsed.map_err(|_| {
-        ConfigError::new("trusted proxy", format_args!("`{text}` is no CIDR or address, such as `10.0.0.0/8` or `::1`"))
+        ConfigError::new(place, format_args!("`{text}` is no CIDR or address, such as `10.0.0.0/8` or `::1`"))
     })?;
     Ok(net.trunc())
 }

@@ -29,6 +29,7 @@ use http::request::Parts;
 use tower_layer::Layer;
 
 use self::registry::Registry;
+pub(crate) use self::registry::escape;
 use crate::{End, Facts, Guard, Response, guard::Guarded};
 
 /// The media type of [`MetricsLayer::render`]: the Prometheus text format.

@@ -1,9 +1,10 @@
 //! Says when one caller has had enough, and when there will be more.
 //!
 //! **The rule.** A [`Policy`] names a [`Key`] (who is counted) and a [`Quota`] per tier. The tier is the principal's, or
-//! `anonymous`; a tier the policy does not list gets the quota of its first. A request over the quota is refused with 429
-//! `quota-exceeded`, and with the `Retry-After` after which it is let in: rounded up to seconds, at least 1. Every answer
-//! says how much is left: `X-RateLimit-Limit`, `-Remaining`, `-Reset` (seconds until all of it is back).
+//! `anonymous`; a tier the policy does not list gets the quota of its first. Several policies are one decision: a request
+//! that one of them refuses charges none. It is refused with 429 `quota-exceeded`, the names of the policies, and the
+//! `Retry-After` after which it is let in: rounded up to seconds, at least 1. Every answer says how much is left, in the
+//! headers that [`Headers`] names.
 //!
 //! ```
 //! use palisade::rate_limit::{Key, Policy, Quota, RateLimitLayer};
@@ -14,39 +15,93 @@
 //!             .tier("anonymous", Quota::per_minute(10))
 //!             .tier("pro", Quota::per_minute(500).burst(50)),
 //!     )
+//!     .policy(Policy::new("daily", Key::principal_or_address()).quota(Quota::per_day(10_000)))
 //!     .build()?;
 //! let app: axum::Router = axum::Router::new().layer(limits);
 //! # Ok(()) }
 //! ```
 //!
 //! Memory is fixed when the layer is built: when more keys are active than it was built for, the key with the least debt
-//! is forgotten first, so that a flood of addresses refuses nobody else and uses up no memory. IPv6 is counted by /64,
-//! IPv4-mapped addresses as IPv4. A request without a key (no address, no header) shares one bucket with all such.
-//! The tier is left in the [`Facts`].
+//! is forgotten first, so that a flood of addresses refuses nobody else and uses up no memory. IPv6 is counted by /64 and
+//! by /48, IPv4-mapped addresses as IPv4. A request without a key (no address, no header) shares one bucket with all such,
+//! unless [`Policy::missing_key`] says otherwise. The tier is left in the [`Facts`].
 
+mod compiled;
+mod cost;
+mod gcra;
+mod headers;
+mod in_flight;
+mod introspection;
 mod key;
+mod limit;
+mod lists;
+mod login;
+mod penalty;
 mod policy;
+pub mod presets;
 mod quota;
-mod slots;
+mod refused;
+mod rules;
+mod table;
+mod window;
 
-use std::{ops::ControlFlow, sync::Arc, time::Duration};
+use std::{ops::ControlFlow, sync::Arc};
 
-use http::{HeaderName, HeaderValue, header, request::Parts};
+use arc_swap::ArcSwap;
+use http::request::Parts;
+use smallvec::SmallVec;
 use tower_layer::Layer;
 
-use self::policy::{Compiled, Verdict};
-pub use self::{key::Key, policy::Policy, quota::Quota};
-use crate::{ConfigError, Facts, Guard, Kind, Rejection, Response, decision::object, guard::Guarded};
+pub(crate) use self::introspection::render;
+use self::{
+    compiled::{Charge, Compiled},
+    limit::Moment,
+    lists::Lists,
+    penalty::Penalties,
+};
+pub use self::{
+    cost::Cost,
+    headers::{Draft, Headers},
+    introspection::{Left, PolicySnapshot},
+    key::{Key, Subject},
+    login::{Attempt, LoginLimit, LoginLimitBuilder},
+    penalty::PenaltyLadder,
+    policy::{MissingKey, Policy},
+    quota::Quota,
+    refused::Refused,
+};
+use crate::{ConfigError, End, Facts, Guard, Response, guard::Guarded};
 
-const LIMIT: HeaderName = HeaderName::from_static("x-ratelimit-limit");
-const REMAINING: HeaderName = HeaderName::from_static("x-ratelimit-remaining");
-const RESET: HeaderName = HeaderName::from_static("x-ratelimit-reset");
+/// The arithmetic and the table, for benches and models. No part of the API: it may change with any version.
+#[doc(hidden)]
+pub mod engine {
+    pub use super::{
+        gcra::{Allowed, Rate, RateError, Refused, decide},
+        table::{Table, seeded_hasher},
+    };
+}
 
 /// Limits requests by key and tier. Clones share their counts. See the [module](self) for the exact rule.
 #[derive(Debug, Clone)]
 pub struct RateLimitLayer {
-    policies: Arc<[Compiled]>,
-    headers: bool,
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    rules: ArcSwap<Rules>,
+    clock: Clock,
+}
+
+/// All that can be replaced while running.
+#[derive(Debug)]
+struct Rules {
+    policies: Vec<Compiled>,
+    lists: Lists,
+    penalties: Option<Penalties>,
+    headers: Headers,
+    jitter: u64,
+    refusal: Option<refused::Hook>,
 }
 
 /// Collects policies, and every mistake in them.
@@ -54,7 +109,14 @@ pub struct RateLimitLayer {
 #[must_use]
 pub struct RateLimitBuilder {
     policies: Vec<Policy>,
-    quiet: bool,
+    allowed: Vec<String>,
+    denied: Vec<String>,
+    allowed_principals: Vec<String>,
+    denied_principals: Vec<String>,
+    penalty: Option<PenaltyLadder>,
+    headers: Headers,
+    jitter: std::time::Duration,
+    refusal: Option<refused::Hook>,
 }
 
 impl RateLimitLayer {
@@ -63,102 +125,201 @@ impl RateLimitLayer {
         RateLimitBuilder::default()
     }
 
+    /// Puts other policies in the place of these, at once and for all clones. Requests on their way end under the old.
+    ///
+    /// A policy of the same name goes on with the counts it had, if it has as many keys and counts alike (not: sliding
+    /// windows). What a caller has used is kept as time: a key with half its quota spent for the next 30 s owes 30 s
+    /// under the new quota too.
+    ///
+    /// # Errors
+    /// As [`RateLimitBuilder::build`]; then nothing is replaced.
+    pub fn replace(&self, builder: RateLimitBuilder) -> Result<(), ConfigError> {
+        let mut rules = builder.compile()?;
+        let earlier = self.shared.rules.load_full();
+        for policy in &mut rules.policies {
+            if let Some(earlier) = earlier.policies.iter().find(|earlier| earlier.name() == policy.name()) {
+                policy.succeed(earlier);
+            }
+        }
+        self.shared.rules.store(Arc::new(rules));
+        Ok(())
+    }
+
     pub(crate) fn describe(&self) -> String {
-        self.policies.iter().map(Compiled::describe).collect::<Vec<_>>().join("; ")
+        self.shared.rules.load().policies.iter().map(Compiled::describe).collect::<Vec<_>>().join("; ")
     }
 }
 
 impl RateLimitBuilder {
-    /// One more policy. A request must pass all of them, in this order.
+    /// One more policy.
     pub fn policy(mut self, policy: Policy) -> Self {
         self.policies.push(policy);
         self
     }
 
-    /// Keeps the headers to refusals: for a limit that no honest client meets.
-    pub fn quiet(mut self) -> Self {
-        self.quiet = true;
+    /// CIDRs or addresses that are never limited.
+    pub fn allow<S: Into<String>>(mut self, nets: impl IntoIterator<Item = S>) -> Self {
+        self.allowed.extend(nets.into_iter().map(Into::into));
+        self
+    }
+
+    /// CIDRs or addresses that are refused with 403 `banned`.
+    pub fn deny<S: Into<String>>(mut self, nets: impl IntoIterator<Item = S>) -> Self {
+        self.denied.extend(nets.into_iter().map(Into::into));
+        self
+    }
+
+    /// Principals, by id, that are never limited.
+    pub fn allow_principals<S: Into<String>>(mut self, ids: impl IntoIterator<Item = S>) -> Self {
+        self.allowed_principals.extend(ids.into_iter().map(Into::into));
+        self
+    }
+
+    /// Principals, by id, that are refused with 403 `banned`.
+    pub fn deny_principals<S: Into<String>>(mut self, ids: impl IntoIterator<Item = S>) -> Self {
+        self.denied_principals.extend(ids.into_iter().map(Into::into));
+        self
+    }
+
+    /// Bans those who go on after they were refused.
+    pub fn penalty(mut self, ladder: PenaltyLadder) -> Self {
+        self.penalty = Some(ladder);
+        self
+    }
+
+    /// Which headers tell of the quotas, and whom.
+    pub fn headers(mut self, headers: Headers) -> Self {
+        self.headers = headers;
+        self
+    }
+
+    /// Adds up to so many seconds to each `Retry-After`, at random, lest all who were refused come back together.
+    pub fn jitter(mut self, most: std::time::Duration) -> Self {
+        self.jitter = most;
+        self
+    }
+
+    /// Answers a refusal in the application's own way. `Retry-After` and the other headers are added to it.
+    pub fn refusal(mut self, answer: impl Fn(&Refused<'_>) -> Response + Send + Sync + 'static) -> Self {
+        self.refusal = Some(refused::Hook::new(answer));
         self
     }
 
     /// The layer.
     ///
     /// # Errors
-    /// No policy, two of one name, a policy without a quota, a quota of nothing: all of them, together.
+    /// No policy, two of one name, a policy without a quota, a quota of nothing, a CIDR that is none: all, together.
     pub fn build(self) -> Result<RateLimitLayer, ConfigError> {
+        let rules = ArcSwap::from_pointee(self.compile()?);
+        Ok(RateLimitLayer { shared: Arc::new(Shared { rules, clock: Clock::start() }) })
+    }
+
+    fn compile(self) -> Result<Rules, ConfigError> {
         let mut error = ConfigError::default();
         if self.policies.is_empty() {
             error.push("rate limit", "has no policy");
         }
         for (index, policy) in self.policies.iter().enumerate() {
-            if self.policies[..index].iter().any(|earlier| earlier.name() == policy.name()) {
-                error.push(format_args!("policy `{}`", policy.name()), "is there twice");
+            if self.policies[..index].iter().any(|earlier| earlier.name == policy.name) {
+                error.push(format_args!("policy `{}`", policy.name), "is there twice");
             }
         }
         let policies = self.policies.into_iter().filter_map(|policy| error.keep(policy.compile())).collect();
-        error.or(RateLimitLayer { policies, headers: !self.quiet })
+        let lists = Lists::new(self.allowed, self.denied, self.allowed_principals, self.denied_principals);
+        let lists = error.keep(lists).unwrap_or_default();
+        let penalties = self.penalty.and_then(|ladder| error.keep(ladder.compile()));
+        let (headers, jitter) = (self.headers, self.jitter.as_secs());
+        error.or(Rules { policies, lists, penalties, headers, jitter, refusal: self.refusal })
     }
 }
 
-/// What the answer says about the quota.
+/// Where the layer's time begins. Tokio's clock, so that a test can advance it.
+#[derive(Debug, Clone, Copy)]
+struct Clock {
+    start: std::time::Instant,
+    /// What the wall clock said then.
+    since_1970: u64,
+}
+
+/// The first tick is not 0, so that a window of the clock can have begun before the process did.
+const FIRST_TICK: u64 = 400 * 86_400 * 1_000_000_000;
+
+impl Clock {
+    fn start() -> Self {
+        let wall = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+        let since_1970 = u64::try_from(wall.as_nanos()).unwrap_or_default().wrapping_sub(FIRST_TICK);
+        Self { start: tokio::time::Instant::now().into_std(), since_1970 }
+    }
+
+    fn at(&self, instant: std::time::Instant) -> Moment {
+        let passed = instant.saturating_duration_since(self.start).as_nanos();
+        Moment {
+            now: u64::try_from(passed).unwrap_or(u64::MAX).saturating_add(FIRST_TICK),
+            since_1970: self.since_1970,
+        }
+    }
+
+    fn now(&self) -> Moment {
+        self.at(tokio::time::Instant::now().into_std())
+    }
+}
+
+/// The charges a request bears, to be told of in its answer and closed at its end.
 #[derive(Debug)]
-pub struct Remaining {
-    limit: u32,
-    left: u32,
-    reset: Duration,
-}
-
-impl Remaining {
-    /// Of two policies, the answer tells of the one with less left.
-    fn tighter(self, other: Option<Self>) -> Self {
-        other.filter(|other| other.left < self.left).unwrap_or(self)
-    }
-
-    fn write(&self, response: &mut Response) {
-        let headers = response.headers_mut();
-        headers.insert(LIMIT, HeaderValue::from(self.limit));
-        headers.insert(REMAINING, HeaderValue::from(self.left));
-        headers.insert(RESET, HeaderValue::from(whole_seconds(self.reset)));
-    }
-}
-
-/// Up, as RFC 9110, 10.2.3 has no fractions and a client that comes early is refused again.
-fn whole_seconds(duration: Duration) -> u64 {
-    duration.as_secs() + u64::from(duration.subsec_nanos() > 0)
+pub struct Charges {
+    rules: Arc<Rules>,
+    all: SmallVec<[Charge; 2]>,
+    tells: bool,
+    cost: Option<Cost>,
+    failed: bool,
 }
 
 impl Guard for RateLimitLayer {
-    type Ticket = Option<Remaining>;
+    type Ticket = Option<Charges>;
+    const WATCHES_END: bool = true;
 
     fn on_request(&self, head: &mut Parts) -> ControlFlow<Response, Self::Ticket> {
         let facts = Facts::of(head);
-        let mut tightest = None;
-        for policy in &*self.policies {
-            let Some(verdict) = policy.check(head, &facts) else { continue };
-            match verdict {
-                Verdict::Allowed(left) => tightest = Some(left.tighter(tightest)),
-                Verdict::Refused(left, wait) => {
-                    let retry_after = whole_seconds(wait).max(1);
-                    let rejection = Rejection::new(Kind::QuotaExceeded)
-                        .detail(format!("Too many requests. Try again in {retry_after} s."))
-                        .member("violated-policies", vec![policy.name()]);
-                    let objection = object(head, policy.mode(), "rate_limit", policy.name().to_owned(), rejection);
-                    if let ControlFlow::Break(mut response) = objection {
-                        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(retry_after));
-                        left.write(&mut response);
-                        return ControlFlow::Break(response);
-                    }
-                }
-            }
+        let rules = self.shared.rules.load_full();
+        let moment = self.shared.clock.at(facts.started());
+        if rules.admits_anything(head, &facts, moment)? {
+            return ControlFlow::Continue(None);
         }
-        ControlFlow::Continue(tightest.filter(|_| self.headers))
+        let mut charges = rules.charges(head, &facts)?;
+        rules.charge(&mut charges, head, &facts, moment)?;
+        let settled = charges.iter().any(|charge| rules.policies[charge.policy].policy().price.is_settled());
+        let cost = settled.then(Cost::default);
+        if let Some(cost) = &cost {
+            head.extensions.insert(cost.clone());
+        }
+        let tells = rules.headers.tells_anonymous() || facts.principal().is_some();
+        ControlFlow::Continue(Some(Charges { rules, all: charges, tells, cost, failed: false }))
     }
 
-    fn on_response(&self, left: &mut Self::Ticket, response: &mut Response) {
-        if let Some(left) = left
-            && !response.headers().contains_key(LIMIT)
-        {
-            left.write(response);
+    fn on_response(&self, ticket: &mut Self::Ticket, response: &mut Response) {
+        let Some(Charges { rules, all: charges, tells, cost, failed }) = ticket else { return };
+        *failed = response.status().is_server_error();
+        if let Some(cost) = cost {
+            rules.take_cost(charges, cost, response.headers_mut());
+        }
+        if *tells {
+            rules.tell(charges, response.headers_mut());
+        }
+    }
+
+    fn on_end(&self, ticket: Self::Ticket, end: End) {
+        let Some(Charges { rules, all: mut charges, cost, failed, .. }) = ticket else { return };
+        if !charges.iter().any(|charge| rules.policies[charge.policy].ends(charge)) {
+            return;
+        }
+        let moment = self.shared.clock.now();
+        let served = end == End::Complete && !failed;
+        let actual = cost.and_then(|cost| cost.settled()).or((!served).then_some(0));
+        for charge in &mut charges {
+            let policy = &rules.policies[charge.policy];
+            if policy.ends(charge) {
+                policy.close(charge, actual, moment);
+            }
         }
     }
 }
@@ -172,26 +333,4 @@ impl<S> Layer<S> for RateLimitLayer {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_wrong_policy_is_named_at_once() {
-        let error = RateLimitLayer::builder()
-            .policy(Policy::new("a", Key::address()).tier("free", Quota::per_minute(0)))
-            .policy(Policy::new("b", Key::address()).tier("free", Quota::per_minute(5).burst(0)))
-            .policy(Policy::new("c", Key::address()))
-            .policy(Policy::new("c", Key::address()).tier("free", Quota::per_minute(5)))
-            .build()
-            .unwrap_err();
-        assert_eq!(error.mistakes().len(), 4, "{error}");
-        assert_eq!(RateLimitLayer::builder().build().unwrap_err().mistakes().len(), 1);
-    }
-
-    #[test]
-    fn seconds_are_rounded_up() {
-        for (millis, seconds) in [(0, 0), (1, 1), (999, 1), (1000, 1), (1001, 2)] {
-            assert_eq!(whole_seconds(Duration::from_millis(millis)), seconds);
-        }
-    }
-}
+mod tests;

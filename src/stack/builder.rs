@@ -16,7 +16,7 @@ use crate::{
     hygiene::HygieneLayer,
     metrics::MetricsLayer,
     problem::ProblemLayer,
-    rate_limit::{Key, Policy, Quota, RateLimitBuilder, RateLimitLayer},
+    rate_limit::{Headers, Key, Policy, Quota, RateLimitBuilder, RateLimitLayer},
     request_id::RequestIdLayer,
     security_headers::SecurityHeadersLayer,
 };
@@ -166,7 +166,7 @@ impl StackBuilder {
         let named = mistakes.keep(CorsLayer::origins(origins)).map(|cors| cors.credentials(self.credentials));
         let flood = flood.map(|quota| {
             let policy = Policy::new("flood", Key::address()).quota(quota);
-            RateLimitLayer::builder().policy(policy).quiet().build()
+            RateLimitLayer::builder().policy(policy).headers(Headers::none()).build()
         });
         let limits = self.limits.map(|limits| limits.0.or_else(RateLimitBuilder::build));
         if body_limit == 0 {

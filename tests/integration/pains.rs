@@ -57,7 +57,7 @@ async fn retry_after_is_never_zero() {
         };
         let seconds: u64 = refused.header("retry-after").parse().unwrap();
         assert!(seconds >= 1, "{quota}");
-        assert!(seconds <= quota.interval().as_secs() + 1, "{quota}: {seconds}");
+        assert!(seconds <= quota.period().as_secs() + 1, "{quota}: {seconds}");
     }
 }
 

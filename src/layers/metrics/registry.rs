@@ -161,7 +161,7 @@ fn histogram(out: &mut String, labels: &str, series: &Series) -> std::fmt::Resul
 }
 
 /// The text format's escapes for a label's value.
-fn escape(value: &str) -> String {
+pub(crate) fn escape(value: &str) -> String {
     value.replace('\\', r"\\").replace('"', r#"\""#).replace('\n', r"\n")
 }
 

@@ -1,19 +1,23 @@
 //! Who is counted.
 
 use std::{
+    borrow::Cow,
     fmt,
     hash::{BuildHasher, Hash, Hasher},
-    net::IpAddr,
+    net::{IpAddr, Ipv6Addr},
     sync::Arc,
 };
 
-use http::{HeaderName, request::Parts};
+use http::{HeaderName, header, request::Parts};
 
 use crate::Facts;
 
 type Custom = dyn Fn(&Parts) -> Option<String> + Send + Sync;
 
 /// Who is counted together.
+///
+/// Of every key only a hash is kept, under a seed of the operating system's: an API key in a header is not stored, and
+/// nobody can choose keys that fall together.
 #[derive(Debug, Clone)]
 pub struct Key(Which);
 
@@ -24,11 +28,23 @@ enum Which {
     PrincipalOrAddress,
     Organisation,
     Header(HeaderName),
+    Cookie(Arc<str>),
+    Every(Arc<[Key]>),
     Custom(Arc<Custom>),
 }
 
+/// The hashes a request is counted under.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Hashes {
+    pub(super) key: u64,
+    /// The /48 around an IPv6 address, which is counted too.
+    pub(super) around: Option<u64>,
+    /// Whether the request had what the key asks for.
+    pub(super) found: bool,
+}
+
 impl Key {
-    /// The client's address: IPv4 whole, IPv6 by its /64.
+    /// The client's address: IPv4 whole, IPv6 by its /64 and, with sixteen times the quota, by its /48.
     #[must_use]
     pub fn address() -> Self {
         Self(Which::Address)
@@ -52,10 +68,22 @@ impl Key {
         Self(Which::Organisation)
     }
 
-    /// The value of a request header, which must not be one that the client may choose freely.
+    /// The value of a request header, such as an API key. Whoever may choose the value freely has no limit.
     #[must_use]
     pub fn header(name: HeaderName) -> Self {
         Self(Which::Header(name))
+    }
+
+    /// The value of a cookie. Whoever may choose the value freely has no limit.
+    #[must_use]
+    pub fn cookie(name: impl Into<Arc<str>>) -> Self {
+        Self(Which::Cookie(name.into()))
+    }
+
+    /// All of these together: a user on a device, an address in a tenant.
+    #[must_use]
+    pub fn every(keys: impl IntoIterator<Item = Self>) -> Self {
+        Self(Which::Every(keys.into_iter().collect()))
     }
 
     /// Whatever the closure finds in the head.
@@ -64,30 +92,108 @@ impl Key {
         Self(Which::Custom(Arc::new(find)))
     }
 
-    /// The hash under which this request is counted. Requests without a key share one.
-    pub(super) fn hash(&self, seed: &impl BuildHasher, head: &Parts, facts: &Facts) -> u64 {
+    pub(super) fn hashes(&self, seed: &impl BuildHasher, head: &Parts, facts: &Facts) -> Hashes {
         let mut hasher = seed.build_hasher();
-        match &self.0 {
-            Which::Address => address(facts).hash(&mut hasher),
-            Which::Principal => facts.principal().map(crate::principal::Principal::id).hash(&mut hasher),
-            Which::PrincipalOrAddress => match facts.principal() {
-                Some(caller) => (true, caller.id()).hash(&mut hasher),
-                None => (false, address(facts)).hash(&mut hasher),
-            },
-            Which::Organisation => facts.principal().and_then(|caller| caller.organisation_name()).hash(&mut hasher),
-            Which::Header(name) => head.headers.get(name).map(http::HeaderValue::as_bytes).hash(&mut hasher),
-            Which::Custom(find) => find(head).hash(&mut hasher),
+        let found = self.write(&mut hasher, head, facts);
+        let around = self.address_counted(facts).and_then(|addr| match addr {
+            IpAddr::V6(six) => Some(seed.hash_one((48_u8, prefix(six, 48)))),
+            IpAddr::V4(_) => None,
+        });
+        Hashes { key: hasher.finish(), around, found }
+    }
+
+    /// The hash of a caller who is named and not on the line.
+    pub(super) fn hash_of(seed: &impl BuildHasher, subjects: &[Subject<'_>]) -> u64 {
+        let mut hasher = seed.build_hasher();
+        for subject in subjects {
+            Some(subject).hash(&mut hasher);
         }
         hasher.finish()
     }
+
+    /// Writes who is calling into the hash. Answers whether the request says so.
+    fn write(&self, hasher: &mut impl Hasher, head: &Parts, facts: &Facts) -> bool {
+        let caller = facts.principal();
+        let subject = match &self.0 {
+            Which::Address => address(facts),
+            Which::Principal => caller.map(|caller| Subject::principal(caller.id())),
+            Which::PrincipalOrAddress => {
+                caller.map(|caller| Subject::principal(caller.id())).or_else(|| address(facts))
+            }
+            Which::Organisation => caller.and_then(|caller| caller.organisation_name()).map(Subject::organisation),
+            Which::Header(name) => head.headers.get(name).map(|value| Subject::value(value.as_bytes())),
+            Which::Cookie(name) => cookie(head, name).map(|value| Subject::value(value.as_bytes())),
+            Which::Custom(find) => find(head).map(|value| Subject(Who::Value(value.into_bytes().into()))),
+            // Every part is written, missing or not, so that no two callers read the same.
+            Which::Every(keys) => {
+                let found = keys.iter().map(|key| key.write(hasher, head, facts));
+                return found.filter(|found| !found).count() == 0;
+            }
+        };
+        subject.hash(hasher);
+        subject.is_some()
+    }
+
+    /// The address, where it is what is counted.
+    fn address_counted(&self, facts: &Facts) -> Option<IpAddr> {
+        match self.0 {
+            Which::Address => facts.client()?.addr(),
+            Which::PrincipalOrAddress if facts.principal().is_none() => facts.client()?.addr(),
+            _ => None,
+        }
+    }
 }
 
-/// An IPv6 customer has a whole /64 to choose from, so that is one key.
-fn address(facts: &Facts) -> Option<IpAddr> {
-    facts.client()?.addr().map(|addr| match addr {
-        IpAddr::V4(_) => addr,
-        IpAddr::V6(six) => IpAddr::from((six.to_bits() >> 64 << 64).to_be_bytes()),
-    })
+/// A caller by name, as a [`Key`] finds it in a request: to look a quota up, or to give it back.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Subject<'a>(Who<'a>);
+
+/// Its kind is part of the hash: nobody can be given a name that reads like another's address.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+enum Who<'a> {
+    Address(IpAddr),
+    Principal(Cow<'a, str>),
+    Organisation(Cow<'a, str>),
+    Value(Cow<'a, [u8]>),
+}
+
+impl<'a> Subject<'a> {
+    /// Of [`Key::address`]. An IPv6 customer has a whole /64 to choose from, so that is one key.
+    pub fn address(addr: IpAddr) -> Self {
+        Self(Who::Address(match addr.to_canonical() {
+            IpAddr::V6(six) => prefix(six, 64).into(),
+            four @ IpAddr::V4(_) => four,
+        }))
+    }
+
+    /// Of [`Key::principal`].
+    pub fn principal(id: &'a str) -> Self {
+        Self(Who::Principal(id.into()))
+    }
+
+    /// Of [`Key::organisation`].
+    pub fn organisation(name: &'a str) -> Self {
+        Self(Who::Organisation(name.into()))
+    }
+
+    /// Of [`Key::header`], [`Key::cookie`] and [`Key::custom`].
+    pub fn value(value: &'a [u8]) -> Self {
+        Self(Who::Value(value.into()))
+    }
+}
+
+fn address(facts: &Facts) -> Option<Subject<'static>> {
+    facts.client()?.addr().map(Subject::address)
+}
+
+fn prefix(six: Ipv6Addr, bits: u32) -> Ipv6Addr {
+    Ipv6Addr::from_bits(six.to_bits() & (u128::MAX << (128 - bits)))
+}
+
+fn cookie<'a>(head: &'a Parts, name: &str) -> Option<&'a str> {
+    let lines = head.headers.get_all(header::COOKIE).iter().filter_map(|line| line.to_str().ok());
+    let mut pairs = lines.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('='));
+    pairs.find(|(known, _)| *known == name).map(|(_, value)| value)
 }
 
 impl fmt::Debug for Which {
@@ -98,7 +204,12 @@ impl fmt::Debug for Which {
             Self::PrincipalOrAddress => f.write_str("principal or address"),
             Self::Organisation => f.write_str("organisation"),
             Self::Header(name) => write!(f, "header {name}"),
-            Self::Custom(_) => f.write_str("custom"),
+            Self::Cookie(name) => write!(f, "cookie {name}"),
+            Self::Every(keys) => {
+                let parts: Vec<_> = keys.iter().map(ToString::to_string).collect();
+                f.write_str(&parts.join(" and "))
+            }
+            Self::Custom(_) => f.write_str("custom key"),
         }
     }
 }

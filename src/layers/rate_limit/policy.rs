@@ -1,38 +1,72 @@
-//! A named limit: whom it counts, how much it gives to whom.
+//! A named limit: whom it counts, how much it gives to whom, at what cost.
 
-use std::{hash::RandomState, sync::Arc, time::Duration};
+use std::{fmt, num::NonZeroU32, sync::Arc};
 
-use governor::{
-    NotUntil, RateLimiter,
-    clock::{Clock as _, Reference as _},
-    middleware::{NoOpMiddleware, StateInformationMiddleware},
-};
-use http::request::Parts;
+use http::{Method, request::Parts};
 
-use super::{
-    Key, Quota, RateLimitLayer, Remaining,
-    slots::{Clock, Slots},
-};
-use crate::{ConfigError, Facts, Mode};
+use super::{Key, Quota, RateLimitLayer, compiled::Compiled, cost::Price};
+use crate::{ConfigError, Mode, Principal};
+
+pub(super) type Applies = dyn Fn(&Parts) -> bool + Send + Sync;
+pub(super) type TierOf = dyn Fn(&Parts, Option<&Principal>) -> Option<Arc<str>> + Send + Sync;
 
 /// A named limit.
-#[derive(Debug, Clone)]
+///
+/// ```
+/// use http::Method;
+/// use palisade::rate_limit::{Key, MissingKey, Policy, Quota};
+/// let writes = Policy::new("writes", Key::principal())
+///     .tier("free", Quota::per_hour(10))
+///     .tier("pro", Quota::per_hour(500).burst(50))
+///     .methods([Method::POST, Method::PUT, Method::DELETE])
+///     .missing_key(MissingKey::Refuse);
+/// ```
+#[derive(Clone)]
 #[must_use]
 pub struct Policy {
-    name: String,
-    key: Key,
-    tiers: Vec<(Arc<str>, Quota)>,
-    mode: Mode,
-    keys: usize,
+    pub(super) name: String,
+    pub(super) key: Key,
+    pub(super) tiers: Vec<(Arc<str>, Quota)>,
+    pub(super) tier_of: Option<Arc<TierOf>>,
+    pub(super) applies: Option<Arc<Applies>>,
+    pub(super) methods: Option<Vec<Method>>,
+    pub(super) price: Price,
+    pub(super) missing: MissingKey,
+    pub(super) mode: Mode,
+    pub(super) keys: usize,
+}
+
+/// What becomes of a request that has not got the key it is to be counted by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum MissingKey {
+    /// All such requests share one count.
+    #[default]
+    SharedBucket,
+    /// The policy does not apply to it.
+    Skip,
+    /// It is refused with 401 `unauthenticated`.
+    Refuse,
 }
 
 /// The tier of a caller that nobody knows.
 pub(super) const ANONYMOUS: &str = "anonymous";
 
 impl Policy {
-    /// A policy without a quota yet. The name stands in refusals, logs and metrics.
+    /// A policy without a quota yet. The name stands in refusals, headers, logs and metrics.
     pub fn new(name: impl Into<String>, key: Key) -> Self {
-        Self { name: name.into(), key, tiers: Vec::new(), mode: Mode::Enforce, keys: 100_000 }
+        Self {
+            name: name.into(),
+            key,
+            tiers: Vec::new(),
+            tier_of: None,
+            applies: None,
+            methods: None,
+            price: Price::default(),
+            missing: MissingKey::SharedBucket,
+            mode: Mode::Enforce,
+            keys: 100_000,
+        }
     }
 
     /// The quota of one tier. The first tier named is also that of a caller whose tier is not listed.
@@ -46,13 +80,69 @@ impl Policy {
         self.tier("everyone", quota)
     }
 
+    /// Which tier a request is in, where that is not for the principal to say. `None` is the principal's, or `anonymous`.
+    pub fn tier_of(
+        mut self,
+        tier: impl Fn(&Parts, Option<&Principal>) -> Option<Arc<str>> + Send + Sync + 'static,
+    ) -> Self {
+        self.tier_of = Some(Arc::new(tier));
+        self
+    }
+
+    /// Only requests with one of these methods.
+    pub fn methods(mut self, methods: impl IntoIterator<Item = Method>) -> Self {
+        self.methods = Some(methods.into_iter().collect());
+        self
+    }
+
+    /// Only requests for which the closure says so. For routes, a variant of the stack around them is safer.
+    pub fn when(mut self, applies: impl Fn(&Parts) -> bool + Send + Sync + 'static) -> Self {
+        self.applies = Some(Arc::new(applies));
+        self
+    }
+
+    /// What a request costs, in units of the quota. The default is 1.
+    pub fn cost(mut self, units: NonZeroU32) -> Self {
+        self.price = Price::fixed(units.get());
+        self
+    }
+
+    /// What this request costs, in units of the quota; 0 is free, and is let in only while there is something left.
+    pub fn cost_by(mut self, units: impl Fn(&Parts) -> u32 + Send + Sync + 'static) -> Self {
+        self.price = Price::by(units);
+        self
+    }
+
+    /// Reserves `estimate` units, and settles when it is known what the request cost: by [`Cost`](super::Cost) in the
+    /// handler, or by the answer's header of [`settled_by_header`](Self::settled_by_header).
+    ///
+    /// What was reserved and not used is given back; what was used beyond it is charged. A reservation that nobody
+    /// settled is kept when the answer ends, and given back when the client went or the handler failed.
+    pub fn settled(mut self, estimate: u32) -> Self {
+        self.price = Price::settled(estimate);
+        self
+    }
+
+    /// The answer's header that says what the request cost. It is taken off the answer.
+    pub fn settled_by_header(mut self, name: http::HeaderName) -> Self {
+        self.price = self.price.told_by(name);
+        self
+    }
+
+    /// What becomes of a request without the key. The default is [`MissingKey::SharedBucket`].
+    pub fn missing_key(mut self, missing: MissingKey) -> Self {
+        self.missing = missing;
+        self
+    }
+
     /// Off, report or enforce. The default is enforce.
     pub fn mode(mut self, mode: Mode) -> Self {
         self.mode = mode;
         self
     }
 
-    /// How many keys are remembered at once; each takes 16 bytes, now and for good. The default is 100 000.
+    /// How many keys are counted at once, in memory that is taken when the policy is built: see [`Quota`] for how much.
+    /// The default is 100 000.
     pub fn keys(mut self, keys: usize) -> Self {
         self.keys = keys;
         self
@@ -66,95 +156,15 @@ impl Policy {
         RateLimitLayer::builder().policy(self).build()
     }
 
-    pub(super) fn name(&self) -> &str {
-        &self.name
-    }
-
     pub(super) fn compile(self) -> Result<Compiled, ConfigError> {
-        let mut error = ConfigError::default();
-        let place = format!("policy `{}`", self.name);
-        if self.tiers.is_empty() {
-            error.push(&place, "has no quota");
-        }
-        let clock = Clock::start();
-        let slots = Slots::new(self.keys);
-        let mut tiers = Vec::new();
-        for (index, (tier, quota)) in self.tiers.iter().enumerate() {
-            if self.tiers[..index].iter().any(|(earlier, _)| earlier == tier) {
-                error.push(&place, format_args!("names the tier `{tier}` twice"));
-            }
-            if let Some(compiled) = error.keep(quota.compile(&place)) {
-                let limiter = RateLimiter::<_, _, _, NoOpMiddleware<_>>::new(compiled, slots.clone(), clock);
-                let limiter = limiter.with_middleware();
-                tiers.push(Tier { name: Arc::clone(tier), quota: *quota, limiter });
-            }
-        }
-        error.or(Compiled { name: self.name, key: self.key, mode: self.mode, clock, seed: RandomState::new(), tiers })
+        Compiled::new(self)
     }
 }
 
-/// A policy at work.
-#[derive(Debug)]
-pub(super) struct Compiled {
-    name: String,
-    key: Key,
-    mode: Mode,
-    clock: Clock,
-    /// From the operating system: nobody can choose keys that collide.
-    seed: RandomState,
-    tiers: Vec<Tier>,
-}
-
-#[derive(Debug)]
-struct Tier {
-    name: Arc<str>,
-    quota: Quota,
-    limiter: RateLimiter<u64, Slots, Clock, StateInformationMiddleware>,
-}
-
-pub(super) enum Verdict {
-    Allowed(Remaining),
-    Refused(Remaining, Duration),
-}
-
-impl Compiled {
-    pub(super) fn name(&self) -> &str {
-        &self.name
-    }
-
-    pub(super) fn mode(&self) -> Mode {
-        self.mode
-    }
-
-    /// `None` where the policy is off.
-    pub(super) fn check(&self, head: &Parts, facts: &Facts) -> Option<Verdict> {
-        if self.mode == Mode::Off {
-            return None;
-        }
-        let wanted = facts.principal().and_then(|caller| caller.tier_name()).unwrap_or(ANONYMOUS);
-        let tier = self.tiers.iter().find(|tier| &*tier.name == wanted).or(self.tiers.first())?;
-        facts.set_tier(&tier.name);
-        let key = self.key.hash(&self.seed, head, facts);
-        Some(match tier.limiter.check_key(&key) {
-            Ok(state) => Verdict::Allowed(tier.left(state.remaining_burst_capacity())),
-            Err(until) => Verdict::Refused(tier.left(0), self.wait(&until)),
-        })
-    }
-
-    fn wait(&self, until: &NotUntil<governor::nanos::Nanos>) -> Duration {
-        until.earliest_possible().duration_since(self.clock.now()).into()
-    }
-
-    pub(super) fn describe(&self) -> String {
-        let tiers: Vec<_> = self.tiers.iter().map(|tier| format!("{} {}", tier.name, tier.quota)).collect();
-        let mode = if self.mode == Mode::Enforce { String::new() } else { format!(" ({})", self.mode) };
-        format!("`{}`{mode} by {}: {}", self.name, self.key, tiers.join(", "))
-    }
-}
-
-impl Tier {
-    fn left(&self, left: u32) -> Remaining {
-        let limit = self.quota.capacity();
-        Remaining { limit, left, reset: self.quota.interval() * limit.saturating_sub(left) }
+impl fmt::Debug for Policy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { name, key, tiers, mode, .. } = self;
+        let mut debug = f.debug_struct("Policy");
+        debug.field("name", name).field("key", key).field("tiers", tiers).field("mode", mode).finish_non_exhaustive()
     }
 }

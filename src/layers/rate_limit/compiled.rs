@@ -1,0 +1,283 @@
+//! A policy at work.
+
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
+    },
+};
+
+use foldhash::quality::SeedableRandomState;
+use http::request::Parts;
+
+use super::{
+    Key, MissingKey, Policy, Quota, Subject,
+    headers::Said,
+    limit::{Limit, Moment, Receipt, Standing, Store},
+    policy::ANONYMOUS,
+    table::seeded_hasher,
+};
+use crate::{ConfigError, Facts, Mode};
+
+/// How many /64 networks' worth of quota a whole /48 has.
+const AROUND: u32 = 16;
+
+pub(super) struct Compiled {
+    policy: Policy,
+    seed: SeedableRandomState,
+    tiers: Vec<Tier>,
+    store: Arc<Store>,
+    counters: Arc<Counters>,
+    /// Whether it has been told that requests come without the key.
+    told: AtomicBool,
+}
+
+pub(super) struct Tier {
+    name: Arc<str>,
+    pub(super) quota: Quota,
+    limit: Limit,
+    around: Limit,
+    pub(super) said: Said,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Counters {
+    pub(super) allowed: AtomicU64,
+    pub(super) refused: AtomicU64,
+    pub(super) near: AtomicU64,
+}
+
+/// A charge that a request is to bear, and what came of it.
+#[derive(Debug)]
+pub(super) struct Charge {
+    pub(super) policy: usize,
+    tier: usize,
+    key: u64,
+    /// Whether this is the charge on the network around the address; it follows that on the address.
+    pub(super) is_around: bool,
+    pub(super) cost: u32,
+    pub(super) standing: Standing,
+    receipt: Option<Receipt>,
+}
+
+impl Compiled {
+    pub(super) fn new(policy: Policy) -> Result<Self, ConfigError> {
+        let mut error = ConfigError::default();
+        let place = format!("policy `{}`", policy.name);
+        if policy.tiers.is_empty() {
+            error.push(&place, "has no quota");
+        }
+        let mut tiers: Vec<Tier> = Vec::new();
+        for (index, (name, quota)) in policy.tiers.iter().enumerate() {
+            if policy.tiers[..index].iter().any(|(earlier, _)| earlier == name) {
+                error.push(&place, format_args!("names the tier `{name}` twice"));
+            }
+            if let Some(cost) =
+                policy.price.fixed_units().filter(|cost| quota.capacity() > 0 && *cost > quota.capacity())
+            {
+                error.push(&place, format_args!("costs {cost} of a quota of {quota}, which never fits"));
+            }
+            let limit = error.keep(quota.compile(&place));
+            let around = quota.times(AROUND).compile(&place).ok().or(limit);
+            let said = Said::new(&policy.name, *quota, quota.capacity());
+            if said.is_none() && index == 0 {
+                error.push(&place, "has a name that no header can carry: only printable ASCII can");
+            }
+            let (Some(limit), Some(around), Some(said)) = (limit, around, said) else { continue };
+            if tiers.first().is_some_and(|first| !first.limit.counts_like(&limit)) {
+                error.push(&place, format_args!("counts the tier `{name}` in another way than its first"));
+            }
+            tiers.push(Tier { name: Arc::clone(name), quota: *quota, limit, around, said });
+        }
+        let limits: Vec<_> = tiers.iter().flat_map(|tier| [tier.limit, tier.around]).collect();
+        let store = Store::new(&limits, policy.keys).map_err(|problem| ConfigError::new(&place, problem));
+        let Some(store) = error.keep(store) else { return Err(error) };
+        let (store, counters) = (Arc::new(store), Arc::default());
+        error.or(Self { policy, seed: seeded_hasher(), tiers, store, counters, told: AtomicBool::new(false) })
+    }
+
+    /// Goes on with the counts of the policy that this one replaces, where both count alike.
+    ///
+    /// What a caller has used stays used, as time: under a quota twice as generous the same debt is paid off twice as
+    /// fast in requests, and a full one stays full until the time it named is over or the new quota is wider.
+    pub(super) fn succeed(&mut self, earlier: &Self) {
+        let alike =
+            self.tiers.first().zip(earlier.tiers.first()).is_some_and(|(new, old)| new.limit.counts_like(&old.limit));
+        let has_room = !matches!(*self.store, Store::Windows(_));
+        if alike && has_room && self.policy.keys == earlier.policy.keys {
+            self.store = Arc::clone(&earlier.store);
+            self.seed = earlier.seed.clone();
+        }
+        self.counters = Arc::clone(&earlier.counters);
+    }
+
+    pub(super) fn name(&self) -> &str {
+        &self.policy.name
+    }
+
+    pub(super) fn mode(&self) -> Mode {
+        self.policy.mode
+    }
+
+    pub(super) fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    pub(super) fn store(&self) -> &Store {
+        &self.store
+    }
+
+    pub(super) fn policy(&self) -> &Policy {
+        &self.policy
+    }
+
+    pub(super) fn tier(&self, charge: &Charge) -> &Tier {
+        &self.tiers[charge.tier]
+    }
+
+    /// The charges that this policy lays on a request; an error if the request must bear one and has no key.
+    pub(super) fn charges(
+        &self,
+        index: usize,
+        head: &Parts,
+        facts: &Facts,
+    ) -> Result<impl Iterator<Item = Charge> + use<>, KeyIsMissing> {
+        let none = || [None, None].into_iter().flatten();
+        let Policy { key, methods, applies, missing, price, .. } = &self.policy;
+        let applies = self.policy.mode != Mode::Off
+            && methods.as_ref().is_none_or(|methods| methods.contains(&head.method))
+            && applies.as_ref().is_none_or(|applies| applies(head));
+        if !applies || self.tiers.is_empty() {
+            return Ok(none());
+        }
+        let hashes = key.hashes(&self.seed, head, facts);
+        if !hashes.found {
+            self.tell_once();
+            match missing {
+                MissingKey::SharedBucket => {}
+                MissingKey::Skip => return Ok(none()),
+                MissingKey::Refuse => return Err(KeyIsMissing),
+            }
+        }
+        let tier = self.tier_index(head, facts);
+        facts.set_tier(&self.tiers[tier].name);
+        let cost = price.of(head);
+        let charge = |key, is_around| {
+            let standing = Standing { limit: 0, left: 0, wait: 0, rest: 0 };
+            Charge { policy: index, tier, key, is_around, cost, standing, receipt: None }
+        };
+        let around = hashes.around.map(|key| charge(key, true));
+        Ok([Some(charge(hashes.key, false)), around].into_iter().flatten())
+    }
+
+    fn tier_index(&self, head: &Parts, facts: &Facts) -> usize {
+        let caller = facts.principal();
+        let told = self.policy.tier_of.as_ref().and_then(|tier_of| tier_of(head, caller));
+        let known = told.as_deref().or(facts.looked_up_tier()).or(caller.and_then(|caller| caller.tier_name()));
+        let name = known.unwrap_or(ANONYMOUS);
+        self.tiers.iter().position(|tier| &*tier.name == name).unwrap_or(0)
+    }
+
+    #[cold]
+    fn warn_of_missing_key(&self) {
+        tracing::warn!(
+            target: "palisade::rate_limit",
+            policy = self.name(),
+            key = %self.policy.key,
+            "requests come without the key they are to be counted by; serve with `palisade::serve` and name your proxies"
+        );
+    }
+
+    fn tell_once(&self) {
+        if !self.told.swap(true, Relaxed) {
+            self.warn_of_missing_key();
+        }
+    }
+
+    fn limit(&self, charge: &Charge) -> &Limit {
+        let tier = &self.tiers[charge.tier];
+        if charge.is_around { &tier.around } else { &tier.limit }
+    }
+
+    /// Whether a charge would fit now. Nothing is changed but what the charge knows.
+    pub(super) fn would_fit(&self, charge: &mut Charge, moment: Moment) -> bool {
+        charge.standing = self.store.peek(charge.key, self.limit(charge), moment, charge.cost);
+        charge.standing.wait == 0
+    }
+
+    /// Makes a charge, if it fits.
+    pub(super) fn make(&self, charge: &mut Charge, moment: Moment) -> bool {
+        match self.store.charge(charge.key, self.limit(charge), moment, charge.cost) {
+            Ok((standing, receipt)) => {
+                charge.standing = standing;
+                charge.receipt = Some(receipt);
+                true
+            }
+            Err(standing) => {
+                charge.standing = standing;
+                false
+            }
+        }
+    }
+
+    /// Unmakes a charge, as if the request had not been.
+    pub(super) fn unmake(&self, charge: &mut Charge, moment: Moment) {
+        if let Some(receipt) = charge.receipt.take() {
+            self.store.refund(charge.key, self.limit(charge), receipt, charge.cost, moment);
+        }
+    }
+
+    /// Finds out what is left without the charge.
+    pub(super) fn look_again(&self, charge: &mut Charge, moment: Moment) {
+        charge.standing = self.store.peek(charge.key, self.limit(charge), moment, 0);
+    }
+
+    /// Whether a charge must be seen to at the end of its request.
+    pub(super) fn ends(&self, charge: &Charge) -> bool {
+        matches!(charge.receipt, Some(Receipt::Running { .. })) || self.policy.price.is_settled()
+    }
+
+    /// Closes a charge at the end of its request: `actual` is what it did cost, `None` is what was reserved.
+    pub(super) fn close(&self, charge: &mut Charge, actual: Option<u32>, moment: Moment) {
+        let Some(receipt) = charge.receipt.take() else { return };
+        let limit = self.limit(charge);
+        if matches!(receipt, Receipt::Running { .. }) {
+            self.store.refund(charge.key, limit, receipt, charge.cost, moment);
+            return;
+        }
+        let actual = actual.unwrap_or(charge.cost);
+        if actual < charge.cost {
+            self.store.refund(charge.key, limit, receipt, charge.cost - actual, moment);
+        } else if actual > charge.cost {
+            self.store.drain(charge.key, limit, actual - charge.cost, moment);
+        }
+    }
+
+    /// What a key of this policy has left in a tier, without charging it.
+    pub(super) fn look(&self, key: u64, tier: Option<&str>, moment: Moment) -> Option<Standing> {
+        let wanted = tier.unwrap_or(ANONYMOUS);
+        let tier = self.tiers.iter().find(|tier| &*tier.name == wanted).or(self.tiers.first())?;
+        Some(self.store.peek(key, &tier.limit, moment, 0))
+    }
+
+    pub(super) fn hash_of(&self, subjects: &[Subject<'_>]) -> u64 {
+        Key::hash_of(&self.seed, subjects)
+    }
+
+    pub(super) fn describe(&self) -> String {
+        let tiers: Vec<_> = self.tiers.iter().map(|tier| format!("{} {}", tier.name, tier.quota)).collect();
+        let mode = if self.mode() == Mode::Enforce { String::new() } else { format!(" ({})", self.mode()) };
+        format!("`{}`{mode} by {}: {}", self.name(), self.policy.key, tiers.join(", "))
+    }
+}
+
+/// The key is missing, and the policy says to refuse then.
+#[derive(Debug)]
+pub(super) struct KeyIsMissing;
+
+impl fmt::Debug for Compiled {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Compiled").field(&self.describe()).finish()
+    }
+}

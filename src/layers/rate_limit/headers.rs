@@ -1,0 +1,157 @@
+//! What an answer says about the quotas: structured fields of the draft, and the older headers.
+
+use std::fmt::Write as _;
+
+use http::{HeaderMap, HeaderName, HeaderValue, header};
+
+use super::{Quota, limit::Standing};
+
+const POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
+const STATE: HeaderName = HeaderName::from_static("ratelimit");
+const LIMIT: HeaderName = HeaderName::from_static("x-ratelimit-limit");
+const REMAINING: HeaderName = HeaderName::from_static("x-ratelimit-remaining");
+const RESET: HeaderName = HeaderName::from_static("x-ratelimit-reset");
+
+/// Which headers tell of the quotas, and whom.
+///
+/// The default is all of them, for all. `Retry-After` stands on every refusal, whatever is chosen here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Headers {
+    draft: Option<Draft>,
+    legacy: bool,
+    anonymous: bool,
+}
+
+/// A version of draft-ietf-httpapi-ratelimit-headers. It is no standard yet, and versions differ in meaning.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Draft {
+    /// Of May 2026: `RateLimit-Policy: "api";q=100;w=60` and `RateLimit: "api";r=50;t=30`. `t` is the time in which no
+    /// more than `r` can be used.
+    V11,
+}
+
+impl Headers {
+    /// `RateLimit-Policy` and `RateLimit` after this draft, and `X-RateLimit-Limit`, `-Remaining`, `-Reset`.
+    #[must_use]
+    pub const fn all() -> Self {
+        Self { draft: Some(Draft::V11), legacy: true, anonymous: true }
+    }
+
+    /// Only `RateLimit-Policy` and `RateLimit`.
+    #[must_use]
+    pub const fn draft(draft: Draft) -> Self {
+        Self { draft: Some(draft), legacy: false, anonymous: true }
+    }
+
+    /// Only `X-RateLimit-Limit`, `-Remaining` and `-Reset`, the last in seconds from now.
+    #[must_use]
+    pub const fn legacy() -> Self {
+        Self { draft: None, legacy: true, anonymous: true }
+    }
+
+    /// None.
+    #[must_use]
+    pub const fn none() -> Self {
+        Self { draft: None, legacy: false, anonymous: false }
+    }
+
+    /// Only for callers with a principal.
+    #[must_use]
+    pub const fn only_for_principals(self) -> Self {
+        Self { anonymous: false, ..self }
+    }
+
+    pub(super) const fn tells_anonymous(self) -> bool {
+        self.anonymous
+    }
+}
+
+impl Default for Headers {
+    fn default() -> Self {
+        Self::all()
+    }
+}
+
+/// Up: RFC 9110, 10.2.3 has no fractions, and a client that comes early is refused again.
+pub(super) const fn seconds(ticks: u64) -> u64 {
+    ticks.div_ceil(1_000_000_000)
+}
+
+/// What one policy has to say: its part of `RateLimit-Policy` is made once, when the policy is.
+#[derive(Debug)]
+pub(super) struct Said {
+    pub(super) advertisement: HeaderValue,
+    /// The name as a structured field's string, quotes included.
+    pub(super) name: Box<str>,
+}
+
+impl Said {
+    pub(super) fn new(name: &str, quota: Quota, limit: u32) -> Option<Self> {
+        let name = sf_string(name)?;
+        let text = match quota.period().as_nanos() {
+            0 => format!("{name};q={limit};qu=\"concurrent-requests\""),
+            nanos => format!("{name};q={limit};w={}", nanos.div_ceil(1_000_000_000)),
+        };
+        Some(Self { advertisement: HeaderValue::try_from(text).ok()?, name: name.into() })
+    }
+}
+
+/// RFC 9651, 3.3.3: printable ASCII, with `"` and `\` escaped.
+fn sf_string(text: &str) -> Option<String> {
+    text.bytes()
+        .all(|byte| (0x20..0x7f).contains(&byte))
+        .then(|| format!("\"{}\"", text.replace('\\', r"\\").replace('"', "\\\"")))
+}
+
+impl Headers {
+    /// Writes what each policy says, the one with the least left also in the headers that have room for one.
+    pub(super) fn write<'a>(
+        self,
+        headers: &mut HeaderMap,
+        policies: impl Iterator<Item = (&'a Said, Standing)> + Clone,
+    ) {
+        let Some((_, tightest)) = policies.clone().min_by_key(|(_, standing)| standing.left) else { return };
+        if headers.contains_key(STATE) || headers.contains_key(LIMIT) {
+            // An inner limit has spoken; it knows more.
+            return;
+        }
+        if self.draft.is_some() {
+            let mut states = String::new();
+            for (said, standing) in policies {
+                headers.append(POLICY, said.advertisement.clone());
+                let Standing { left, .. } = standing;
+                let separator = if states.is_empty() { "" } else { ", " };
+                let _ = write!(states, "{separator}{};r={left};t={}", said.name, window(standing));
+            }
+            headers.insert(STATE, HeaderValue::try_from(states).unwrap_or(HeaderValue::from_static("")));
+        }
+        if self.legacy {
+            headers.insert(LIMIT, HeaderValue::from(tightest.limit));
+            headers.insert(REMAINING, HeaderValue::from(tightest.left));
+            headers.insert(RESET, HeaderValue::from(seconds(tightest.rest)));
+        }
+    }
+}
+
+/// The draft's `t`: with nothing left, how long that stays so; else the time in which no more than `left` can be used.
+const fn window(standing: Standing) -> u64 {
+    if standing.left == 0 && standing.wait > 0 && standing.wait != super::limit::NEVER {
+        return at_least_one(seconds(standing.wait));
+    }
+    seconds(standing.rest)
+}
+
+const fn at_least_one(seconds: u64) -> u64 {
+    if seconds == 0 { 1 } else { seconds }
+}
+
+/// `Retry-After` for a wait, with up to `jitter` seconds more, so that those refused together do not come back together.
+pub(super) fn retry_after(wait: u64, jitter: u64) -> Option<u64> {
+    let extra = if jitter == 0 { 0 } else { rand::random_range(0..=jitter) };
+    (wait != super::limit::NEVER).then(|| at_least_one(seconds(wait)) + extra)
+}
+
+pub(super) fn set_retry_after(headers: &mut HeaderMap, seconds: u64) {
+    headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+}

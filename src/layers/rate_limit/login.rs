@@ -1,0 +1,185 @@
+//! A limit in the shape of a login: by account and by address, failures only, and nothing to be learnt from it.
+
+use std::sync::Arc;
+
+use foldhash::quality::SeedableRandomState;
+
+use super::{
+    Clock, Key, Quota, Subject,
+    headers::{retry_after, set_retry_after},
+    limit::{Limit, NEVER, Receipt, Store},
+    table::seeded_hasher,
+};
+use crate::{ConfigError, Facts, Kind, Rejection, Response};
+
+/// Limits failed logins per account and per address.
+///
+/// An attempt is counted before the password is looked at, so that a thousand at once are not a thousand guesses. Success
+/// takes it back and clears the account, not the address: an attacker with one account of his own cannot clear himself.
+/// An attempt whose outcome is never reported counts as failed. An account is counted whether it exists or not, in lower
+/// case and without surrounding space: for a known and an unknown one, the answers are the same.
+///
+/// ```
+/// use axum::{Json, extract::State, http::StatusCode};
+/// use palisade::{Facts, Response, rate_limit::LoginLimit};
+///
+/// async fn login(
+///     State(limit): State<LoginLimit>,
+///     facts: Facts,
+///     Json((user, password)): Json<(String, String)>,
+/// ) -> Result<&'static str, Response> {
+///     let attempt = limit.attempt(&user, &facts)?;
+///     if password != "right" {
+///         return Err(attempt.failed());
+///     }
+///     attempt.succeeded();
+///     Ok("welcome")
+/// }
+/// ```
+#[derive(Debug, Clone)]
+pub struct LoginLimit(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    seed: SeedableRandomState,
+    accounts: Side,
+    addresses: Side,
+    clock: Clock,
+}
+
+#[derive(Debug)]
+struct Side {
+    store: Store,
+    limit: Limit,
+}
+
+/// A [`LoginLimit`] in the making.
+#[derive(Debug, Clone)]
+#[must_use]
+pub struct LoginLimitBuilder {
+    account: Quota,
+    address: Quota,
+    keys: usize,
+}
+
+impl LoginLimit {
+    /// Five failures in 15 minutes per account, twenty per address.
+    pub fn builder() -> LoginLimitBuilder {
+        let quarter = std::time::Duration::from_secs(15 * 60);
+        LoginLimitBuilder { account: Quota::per(quarter, 5), address: Quota::per(quarter, 20), keys: 100_000 }
+    }
+
+    /// Starts an attempt on this account from the request's address.
+    ///
+    /// # Errors
+    /// 429 `quota-exceeded`, if the account or the address has failed too often; it does not say which.
+    #[expect(clippy::result_large_err, reason = "a handler's `?` needs the answer itself")]
+    pub fn attempt(&self, account: &str, facts: &Facts) -> Result<Attempt, Response> {
+        let moment = self.0.clock.now();
+        let account = account.trim().to_lowercase();
+        let account = Key::hash_of(&self.0.seed, &[Subject::value(account.as_bytes())]);
+        let client = facts.client().and_then(super::super::client_ip::ClientIp::addr);
+        let address = Key::hash_of(&self.0.seed, client.map(Subject::address).as_slice());
+        let Inner { accounts, addresses, .. } = &*self.0;
+        // Both are looked at before either is charged, so that a refusal costs nothing.
+        let wait = [
+            accounts.store.peek(account, &accounts.limit, moment, 1).wait,
+            addresses.store.peek(address, &addresses.limit, moment, 1).wait,
+        ];
+        let wait = wait[0].max(wait[1]);
+        if wait > 0 {
+            return Err(refusal(wait, facts));
+        }
+        let charged = accounts.store.charge(account, &accounts.limit, moment, 1);
+        if let Err(standing) = charged {
+            return Err(refusal(standing.wait, facts));
+        }
+        match addresses.store.charge(address, &addresses.limit, moment, 1) {
+            Ok((_, receipt)) => Ok(Attempt { limit: self.clone(), facts: facts.clone(), account, address, receipt }),
+            Err(standing) => {
+                if let Ok((_, receipt)) = charged {
+                    accounts.store.refund(account, &accounts.limit, receipt, 1, moment);
+                }
+                Err(refusal(standing.wait, facts))
+            }
+        }
+    }
+}
+
+fn refusal(wait: u64, facts: &Facts) -> Response {
+    let seconds = retry_after(wait.min(NEVER - 1), 0).unwrap_or(1);
+    let rejection = Rejection::new(Kind::QuotaExceeded)
+        .detail("Too many failed logins. Try again later.")
+        .member("violated-policies", vec!["login".to_owned()]);
+    let mut response = rejection.respond_to(Some(facts));
+    set_retry_after(response.headers_mut(), seconds);
+    response
+}
+
+impl LoginLimitBuilder {
+    /// How many failures an account may have.
+    pub fn account(mut self, failures: Quota) -> Self {
+        self.account = failures;
+        self
+    }
+
+    /// How many failures an address may have, over all accounts.
+    pub fn address(mut self, failures: Quota) -> Self {
+        self.address = failures;
+        self
+    }
+
+    /// How many accounts, and how many addresses, are counted at once. The default is 100 000.
+    pub fn keys(mut self, keys: usize) -> Self {
+        self.keys = keys;
+        self
+    }
+
+    /// The limit.
+    ///
+    /// # Errors
+    /// A quota of nothing, or too many keys for the memory there is.
+    pub fn build(self) -> Result<LoginLimit, ConfigError> {
+        let mut error = ConfigError::default();
+        let keys = self.keys;
+        let mut side = |place: &'static str, quota: Quota| {
+            let limit = error.keep(quota.compile(&place))?;
+            if matches!(limit, Limit::Concurrent { .. }) {
+                error.push(place, "is no quota of failures over time");
+            }
+            let store = error.keep(Store::new(&[limit], keys).map_err(|problem| ConfigError::new(place, problem)))?;
+            Some(Side { store, limit })
+        };
+        let sides = (side("login by account", self.account), side("login by address", self.address));
+        let (Some(accounts), Some(addresses)) = sides else { return Err(error) };
+        let inner = Inner { seed: seeded_hasher(), accounts, addresses, clock: Clock::start() };
+        error.or(LoginLimit(Arc::new(inner)))
+    }
+}
+
+/// One attempt to log in, counted as failed until it is said to have succeeded.
+#[derive(Debug)]
+#[must_use = "say how the attempt ended"]
+pub struct Attempt {
+    limit: LoginLimit,
+    facts: Facts,
+    account: u64,
+    address: u64,
+    receipt: Receipt,
+}
+
+impl Attempt {
+    /// It was the right password: the account is cleared, and this attempt is taken back from the address.
+    pub fn succeeded(self) {
+        let Inner { accounts, addresses, clock, .. } = &*self.limit.0;
+        accounts.store.reset(self.account);
+        addresses.store.refund(self.address, &addresses.limit, self.receipt, 1, clock.now());
+    }
+
+    /// It was not: here is the answer, 401 `unauthenticated`, the same whether the account exists or not.
+    #[must_use]
+    pub fn failed(self) -> Response {
+        let rejection = Rejection::new(Kind::Unauthenticated).detail("The account or the password is wrong.");
+        rejection.respond_to(Some(&self.facts))
+    }
+}

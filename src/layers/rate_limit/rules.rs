@@ -1,0 +1,202 @@
+//! The decision: all policies of one stage, all or nothing.
+
+use std::{ops::ControlFlow, sync::atomic::Ordering::Relaxed};
+
+use http::{HeaderMap, request::Parts};
+use smallvec::SmallVec;
+
+use super::{
+    Rules,
+    compiled::{Charge, Compiled},
+    cost::Cost,
+    headers::{retry_after, set_retry_after},
+    limit::{Moment, Standing},
+    refused::Refused,
+};
+use crate::{Facts, Kind, Mode, Rejection, Response, decision::object};
+
+type Charges = SmallVec<[Charge; 2]>;
+
+impl Rules {
+    /// Whether the caller is on a list of those without limits; breaks for those who are banned.
+    pub(super) fn admits_anything(
+        &self,
+        head: &mut Parts,
+        facts: &Facts,
+        moment: Moment,
+    ) -> ControlFlow<Response, bool> {
+        if self.lists.allow(facts) {
+            return ControlFlow::Continue(true);
+        }
+        if self.lists.deny(facts) {
+            let rejection = Rejection::new(Kind::Banned).detail("This caller is not served here.");
+            object(head, Mode::Enforce, "rate_limit", "deny-list", rejection)?;
+        }
+        if let Some(wait) = self.penalties.as_ref().and_then(|penalties| penalties.banned(head, facts, moment)) {
+            let rejection =
+                Rejection::new(Kind::Banned).detail("Too many refused requests. Come back later, and slower.");
+            let objection = object(head, Mode::Enforce, "rate_limit", "penalty", rejection);
+            if let ControlFlow::Break(mut response) = objection {
+                if let Some(seconds) = retry_after(wait, self.jitter) {
+                    set_retry_after(response.headers_mut(), seconds);
+                }
+                return ControlFlow::Break(response);
+            }
+        }
+        ControlFlow::Continue(false)
+    }
+
+    /// What this request is to be charged, by all policies that apply to it.
+    pub(super) fn charges(&self, head: &mut Parts, facts: &Facts) -> ControlFlow<Response, Charges> {
+        let mut due = Charges::new();
+        for (index, policy) in self.policies.iter().enumerate() {
+            if let Ok(charges) = policy.charges(index, head, facts) {
+                due.extend(charges);
+            } else {
+                let rejection =
+                    Rejection::new(Kind::Unauthenticated).detail("The request does not say who is calling.");
+                object(head, policy.mode(), "rate_limit", policy.name().to_owned(), rejection)?;
+            }
+        }
+        ControlFlow::Continue(due)
+    }
+
+    /// Makes all charges or none.
+    ///
+    /// With several, all are looked at first, so that a refusal has changed nothing. Should another request come between
+    /// the look and the charge, what was charged is given back: meanwhile others may be refused on its account, by its
+    /// cost at most, and are never let in on it.
+    pub(super) fn charge(
+        &self,
+        charges: &mut Charges,
+        head: &mut Parts,
+        facts: &Facts,
+        moment: Moment,
+    ) -> ControlFlow<Response> {
+        let enforced = |charge: &Charge| self.policies[charge.policy].mode() == Mode::Enforce;
+        if charges.iter().filter(|charge| enforced(charge)).count() > 1 {
+            let mut refused: SmallVec<[usize; 2]> = SmallVec::new();
+            for (index, charge) in charges.iter_mut().enumerate() {
+                if enforced(charge) && !self.policies[charge.policy].would_fit(charge, moment) {
+                    refused.push(index);
+                }
+            }
+            if !refused.is_empty() {
+                return self.refuse(charges, &refused, head, facts, moment);
+            }
+        }
+        for index in 0..charges.len() {
+            let charge = &mut charges[index];
+            let policy = &self.policies[charge.policy];
+            if policy.make(charge, moment) {
+                policy.count_allowed(charge);
+                continue;
+            }
+            if enforced(&charges[index]) {
+                for made in &mut charges[..index] {
+                    self.policies[made.policy].unmake(made, moment);
+                }
+                return self.refuse(charges, &[index], head, facts, moment);
+            }
+            policy.counters().refused.fetch_add(1, Relaxed);
+            let _ =
+                object(head, Mode::Report, "rate_limit", policy.name().to_owned(), Rejection::new(Kind::QuotaExceeded));
+        }
+        ControlFlow::Continue(())
+    }
+
+    /// Answers for the policies that refused; the one to wait longest for says when.
+    #[cold]
+    fn refuse(
+        &self,
+        charges: &mut Charges,
+        refused: &[usize],
+        head: &mut Parts,
+        facts: &Facts,
+        moment: Moment,
+    ) -> ControlFlow<Response> {
+        self.settle_standings(charges, refused, moment);
+        let Some(worst) = refused.iter().map(|index| &charges[*index]).max_by_key(|charge| charge.standing.wait) else {
+            return ControlFlow::Continue(());
+        };
+        let mut names: Vec<&str> = refused.iter().map(|index| self.policies[charges[*index].policy].name()).collect();
+        names.dedup();
+        for name in &names {
+            let policy = self.policies.iter().find(|policy| policy.name() == *name);
+            policy.map(|policy| policy.counters().refused.fetch_add(1, Relaxed));
+        }
+        if let Some(penalties) = &self.penalties {
+            penalties.strike(head, facts, moment);
+        }
+        let policy = &self.policies[worst.policy];
+        let seconds = retry_after(worst.standing.wait, self.jitter);
+        let detail = match seconds {
+            Some(seconds) => format!("Too many requests. Try again in {seconds} s."),
+            None => "This request costs more than the whole quota.".to_owned(),
+        };
+        let names = names.into_iter().map(str::to_owned).collect::<Vec<_>>();
+        let rejection = Rejection::new(Kind::QuotaExceeded).detail(detail).member("violated-policies", names.clone());
+        let mut response = object(head, Mode::Enforce, "rate_limit", policy.name().to_owned(), rejection).break_value();
+        if let (Some(response), Some(hook)) = (&mut response, &self.refusal) {
+            let refused = Refused::new(policy.name(), facts, seconds);
+            hook.answer(&refused, response);
+        }
+        let Some(mut response) = response else { return ControlFlow::Continue(()) };
+        if let Some(seconds) = seconds {
+            set_retry_after(response.headers_mut(), seconds);
+        }
+        if self.headers.tells_anonymous() || facts.principal().is_some() {
+            self.tell(charges, response.headers_mut());
+        }
+        ControlFlow::Break(response)
+    }
+
+    /// What is left after a refusal: to those that would have let the request in, it never happened; and a network's
+    /// limit speaks through that of the address within it.
+    fn settle_standings(&self, charges: &mut Charges, refused: &[usize], moment: Moment) {
+        for index in 0..charges.len() {
+            let policy = &self.policies[charges[index].policy];
+            if !refused.contains(&index) {
+                policy.look_again(&mut charges[index], moment);
+            }
+        }
+        for index in refused {
+            if let Some(within) = index.checked_sub(1).filter(|_| charges[*index].is_around) {
+                charges[within].standing =
+                    Standing { left: 0, limit: charges[within].standing.limit, ..charges[*index].standing };
+            }
+        }
+    }
+
+    /// Writes what is left into the answer.
+    pub(super) fn tell(&self, charges: &Charges, headers: &mut HeaderMap) {
+        let known = charges.iter().filter(|charge| !charge.is_around);
+        self.headers.write(
+            headers,
+            known.map(|charge| {
+                let policy = &self.policies[charge.policy];
+                (&policy.tier(charge).said, charge.standing)
+            }),
+        );
+    }
+
+    /// Takes the cost out of the answer's header, where a policy says that it stands there.
+    pub(super) fn take_cost(&self, charges: &Charges, cost: &Cost, headers: &mut HeaderMap) {
+        for charge in charges {
+            let Some(name) = self.policies[charge.policy].policy().price.header() else { continue };
+            if let Some(units) = headers.remove(name).and_then(|value| value.to_str().ok()?.trim().parse().ok()) {
+                cost.settle(units);
+            }
+        }
+    }
+}
+
+impl Compiled {
+    /// Counts a request let in, and one that has used four fifths of its quota.
+    fn count_allowed(&self, charge: &Charge) {
+        self.counters().allowed.fetch_add(1, Relaxed);
+        if u64::from(charge.standing.left) * 5 <= u64::from(charge.standing.limit) {
+            self.counters().near.fetch_add(1, Relaxed);
+        }
+    }
+}
