@@ -8,6 +8,7 @@ use palisade::{
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    tracing_subscriber::fmt().init(); // refusals and errors are told here, with the request id
     let router = Router::new()
         .route("/hello", get(|| async { "hello, from behind the wall\n" }))
         .route("/panic", get(|| async { panic!("the handler broke") as &str }));

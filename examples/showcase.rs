@@ -85,11 +85,12 @@ fn configure(stack: StackBuilder, token: &str) -> StackBuilder {
 
 /// The caller of each API key, made once.
 fn by_api_key() -> impl Fn(&Parts) -> Result<Option<Principal>, Rejection> + Send + Sync {
-    let caller = |key: &'static str, tier: &'static str| (key, Principal::new(format!("key:{key}")).tier(tier));
+    // An id stands in logs, so it is not the key.
+    let caller = |key: &'static str, id: &'static str, tier: &'static str| (key, Principal::new(id).tier(tier));
     let callers = HashMap::from([
-        caller("quick", "quick-project"),
-        caller("research", "research-project"),
-        caller("production", "production-api"),
+        caller("quick", "caller:1", "quick-project"),
+        caller("research", "caller:2", "research-project"),
+        caller("production", "caller:3", "production-api"),
     ]);
     move |head| {
         let Some(key) = head.headers.get("x-api-key") else { return Ok(None) };
@@ -122,7 +123,8 @@ fn application(stack: &Stack) -> Result<Router, ConfigError> {
     let logins = stack.limits(Policy::new("login", Key::address()).quota(Quota::per_minute(5)).build()?);
     let unlimited = stack.without(Part::RateLimit);
     let pages = unlimited.security_headers(SecurityHeadersLayer::web());
-    Ok(stack.wrap(api).merge(logins.wrap(auth)).merge(pages.wrap(page)).merge(unlimited.wrap(others)))
+    // The whole stack last: what is no route at all is limited like the API.
+    Ok(unlimited.wrap(others).merge(pages.wrap(page)).merge(logins.wrap(auth)).merge(stack.wrap(api)))
 }
 
 const PAGE: &str = "<!doctype html><html lang=en><title>palisade showcase</title><h1>palisade showcase</h1>\

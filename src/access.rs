@@ -16,7 +16,7 @@ use std::{
 };
 
 use axum::extract::ConnectInfo;
-use http::{HeaderMap, HeaderValue, header, request::Parts};
+use http::{HeaderMap, HeaderName, Uri, header, request::Parts, uri::Authority};
 
 use crate::{Guard, Kind, Mode, Rejection, Response, decision::object};
 
@@ -33,7 +33,22 @@ enum Rule {
 }
 
 /// What proxies add: with one of these, a request from loopback was made by someone else.
-const FORWARDING: [&str; 4] = ["forwarded", "x-forwarded-for", "x-real-ip", "via"];
+fn is_forwarding(name: &HeaderName) -> bool {
+    let name = name.as_str();
+    matches!(name, "forwarded" | "via" | "x-real-ip")
+        || name.starts_with("x-forwarded")
+        || name.starts_with("cf-")
+        || name.ends_with("client-ip")
+}
+
+/// Whether the request asks for this machine by a name of its own: a page of another site, whose name was made to point
+/// here, asks for that name.
+fn asks_for_loopback(uri: &Uri, headers: &HeaderMap) -> bool {
+    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()?.parse::<Authority>().ok());
+    let Some(authority) = uri.authority().or(host.as_ref()) else { return false };
+    let host = authority.host().trim_start_matches('[').trim_end_matches(']');
+    host == "localhost" || host.parse::<IpAddr>().is_ok_and(|addr| addr.to_canonical().is_loopback())
+}
 
 impl Access {
     /// Nobody. Production's default, until a token is named.
@@ -42,7 +57,7 @@ impl Access {
         Self(Rule::Nobody)
     }
 
-    /// Who comes from this machine, and not through a proxy on it. Development's default.
+    /// Who comes from this machine, asks for it by its own name, and not through a proxy on it. Development's default.
     #[must_use]
     pub const fn loopback() -> Self {
         Self(Rule::Loopback)
@@ -61,16 +76,24 @@ impl Access {
     }
 
     /// The decision.
-    fn allows(&self, peer: Option<IpAddr>, headers: &HeaderMap) -> bool {
+    pub(crate) fn allows(&self, head: &Parts) -> bool {
+        let headers = &head.headers;
         match &self.0 {
             Rule::Nobody => false,
             Rule::Everybody => true,
             Rule::Loopback => {
-                peer.is_some_and(|peer| peer.to_canonical().is_loopback())
-                    && FORWARDING.iter().all(|name| !headers.contains_key(*name))
+                let peer = head.extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip().to_canonical());
+                peer.is_some_and(|peer| peer.is_loopback())
+                    && asks_for_loopback(&head.uri, headers)
+                    && !headers.keys().any(is_forwarding)
             }
             Rule::Token(token) => bearer(headers).is_some_and(|sent| same(sent, token)),
         }
+    }
+
+    /// What is wrong with it, if anything is.
+    pub(crate) fn fault(&self) -> Option<&'static str> {
+        matches!(&self.0, Rule::Token(token) if token.is_empty()).then_some("has an empty token, which nobody can send")
     }
 
     pub(crate) fn describe(&self) -> &'static str {
@@ -95,7 +118,7 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
     scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())
 }
 
-/// Compares under a seed drawn for the occasion, so that the time taken tells nothing of the token.
+/// Compares hashes under a secret seed first, so that the time taken tells nothing of the token.
 fn same(sent: &str, token: &str) -> bool {
     let seed = RandomState::new();
     !token.is_empty() && seed.hash_one(sent) == seed.hash_one(token) && sent == token
@@ -105,40 +128,52 @@ impl Guard for Access {
     type Ticket = ();
 
     fn on_request(&self, head: &mut Parts) -> ControlFlow<Response, ()> {
-        let peer = head.extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip());
-        if self.allows(peer, &head.headers) {
+        if self.allows(head) {
             return ControlFlow::Continue(());
         }
-        let asks_for_token = matches!(self.0, Rule::Token(_));
-        let kind = if asks_for_token { Kind::Unauthenticated } else { Kind::Forbidden };
+        let kind = if matches!(self.0, Rule::Token(_)) { Kind::Unauthenticated } else { Kind::Forbidden };
         let rejection = Rejection::new(kind).detail("This is for the operators of the service.");
-        let mut objection = object(head, Mode::Enforce, "access", "inner-routes", rejection);
-        if let ControlFlow::Break(response) = &mut objection
-            && asks_for_token
-        {
-            response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
-        }
-        objection
+        object(head, Mode::Enforce, "access", "inner-routes", rejection)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use http::Request;
+
     use super::*;
 
-    fn headers(name: &'static str, value: &'static str) -> HeaderMap {
-        HeaderMap::from_iter([(header::HeaderName::from_static(name), HeaderValue::from_static(value))])
+    fn head(peer: Option<&str>, headers: &[(&str, &str)]) -> Parts {
+        let mut request = Request::get("/metrics");
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let mut head = request.body(()).unwrap().into_parts().0;
+        if let Some(peer) = peer {
+            head.extensions.insert(ConnectInfo(SocketAddr::new(peer.parse().unwrap(), 1)));
+        }
+        head
     }
 
     #[test]
-    fn loopback_through_a_proxy_is_not_loopback() {
-        let loopback = "127.0.0.1".parse().ok();
-        assert!(Access::loopback().allows(loopback, &HeaderMap::new()));
-        assert!(Access::loopback().allows("::ffff:127.0.0.1".parse().ok(), &HeaderMap::new()));
-        assert!(!Access::loopback().allows("192.0.2.1".parse().ok(), &HeaderMap::new()));
-        assert!(!Access::loopback().allows(None, &HeaderMap::new()));
-        for name in FORWARDING {
-            assert!(!Access::loopback().allows(loopback, &headers(name, "192.0.2.1")), "{name}");
+    fn loopback_is_this_machine_by_its_own_name_and_without_a_proxy() {
+        let local = ("host", "127.0.0.1:3000");
+        for (peer, headers, allowed) in [
+            (Some("127.0.0.1"), &[local][..], true),
+            (Some("::1"), &[("host", "[::1]:3000")], true),
+            (Some("::ffff:127.0.0.1"), &[("host", "localhost")], true),
+            (Some("127.0.0.1"), &[("host", "evil.example")], false),
+            (Some("127.0.0.1"), &[], false),
+            (Some("192.0.2.1"), &[local], false),
+            (None, &[local], false),
+            (Some("127.0.0.1"), &[local, ("x-forwarded-for", "192.0.2.1")], false),
+            (Some("127.0.0.1"), &[local, ("x-forwarded-host", "a.example")], false),
+            (Some("127.0.0.1"), &[local, ("forwarded", "for=192.0.2.1")], false),
+            (Some("127.0.0.1"), &[local, ("cf-connecting-ip", "192.0.2.1")], false),
+            (Some("127.0.0.1"), &[local, ("true-client-ip", "192.0.2.1")], false),
+            (Some("127.0.0.1"), &[local, ("via", "1.1 proxy")], false),
+        ] {
+            assert_eq!(Access::loopback().allows(&head(peer, headers)), allowed, "{peer:?} {headers:?}");
         }
     }
 
@@ -152,9 +187,9 @@ mod tests {
             ("secret", false),
             ("Bearer ", false),
         ] {
-            assert_eq!(access.allows(None, &headers("authorization", value)), opens, "{value}");
+            assert_eq!(access.allows(&head(None, &[("authorization", value)])), opens, "{value}");
         }
-        assert!(!Access::token("").allows(None, &headers("authorization", "Bearer ")));
-        assert!(!Access::nobody().allows("127.0.0.1".parse().ok(), &HeaderMap::new()));
+        assert!(!Access::token("").allows(&head(None, &[("authorization", "Bearer ")])));
+        assert!(!Access::nobody().allows(&head(Some("127.0.0.1"), &[("host", "localhost")])));
     }
 }

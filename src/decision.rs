@@ -4,10 +4,10 @@ use std::{borrow::Cow, fmt, ops::ControlFlow};
 
 use http::request::Parts;
 
-use crate::{Facts, Rejection, Response};
+use crate::{Facts, Kind, Rejection, Response};
 
 /// How seriously a guard is to be taken. A rollout goes from `Report`, with a look at what it would refuse, to `Enforce`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 #[non_exhaustive]
 pub enum Mode {
     /// Does not look.
@@ -37,7 +37,7 @@ impl fmt::Display for Mode {
 }
 
 /// One guard's objection to one request.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Decision {
     guard: &'static str,
     policy: Cow<'static, str>,
@@ -75,7 +75,26 @@ impl Decision {
     }
 }
 
-/// Records that `guard` objects by `policy`, and refuses if `mode` says so.
+impl Mode {
+    /// Records that `guard` objects to a request by `policy`; breaks with the refusal if this mode says so.
+    ///
+    /// For guards of one's own: what they object to is logged and counted like everything else. The names become labels,
+    /// so they must not come from the request.
+    ///
+    /// # Errors
+    /// `Break` with the answer, in [`Mode::Enforce`].
+    pub fn object(
+        self,
+        head: &mut Parts,
+        guard: &'static str,
+        policy: impl Into<Cow<'static, str>>,
+        rejection: Rejection,
+    ) -> ControlFlow<Response> {
+        object(head, self, guard, policy, rejection)
+    }
+}
+
+/// [`Mode::object`], as the layers say it.
 pub(crate) fn object(
     head: &mut Parts,
     mode: Mode,
@@ -87,22 +106,37 @@ pub(crate) fn object(
         return ControlFlow::Continue(());
     }
     let facts = Facts::of(head);
-    let decision = Decision { guard, policy: policy.into(), reason: rejection.kind().slug(), mode };
-    tracing::info!(
-        target: "palisade::decision",
-        guard = decision.guard,
-        policy = decision.policy(),
-        outcome = decision.outcome(),
-        reason = decision.reason,
-        mode = mode.as_str(),
-        route = facts.route(),
-        request_id = facts.request_id().map(tracing::field::display),
-        client = facts.client().and_then(super::layers::client_ip::ClientIp::addr).map(tracing::field::display),
-        "a guard objects"
-    );
-    facts.push_decision(decision);
+    note(&facts, mode, guard, policy, rejection.kind());
     match mode {
         Mode::Enforce => ControlFlow::Break(rejection.respond_to(Some(&facts))),
         Mode::Off | Mode::Report => ControlFlow::Continue(()),
     }
+}
+
+/// Logs and keeps a decision that is made already.
+pub(crate) fn note(facts: &Facts, mode: Mode, guard: &'static str, policy: impl Into<Cow<'static, str>>, kind: Kind) {
+    let decision = Decision { guard, policy: policy.into(), reason: kind.slug(), mode };
+    macro_rules! tell {
+        ($level:ident) => {
+            tracing::$level!(
+                target: "palisade::decision",
+                guard = decision.guard,
+                policy = decision.policy(),
+                outcome = decision.outcome(),
+                reason = decision.reason,
+                mode = mode.as_str(),
+                route = facts.route(),
+                request_id = facts.request_id().map(tracing::field::display),
+                client = facts.address().map(tracing::field::display),
+                "a guard objects"
+            )
+        };
+    }
+    // These come by the thousand when they come at all; the metric has them.
+    if mode == Mode::Enforce && matches!(kind, Kind::QuotaExceeded | Kind::Banned) {
+        tell!(debug);
+    } else {
+        tell!(info);
+    }
+    facts.push_decision(decision);
 }

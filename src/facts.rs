@@ -13,6 +13,7 @@
 
 use std::{
     convert::Infallible,
+    net::{IpAddr, SocketAddr},
     sync::{
         Arc, Mutex, OnceLock, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -20,10 +21,10 @@ use std::{
     time::Instant,
 };
 
-use axum::extract::{FromRequestParts, MatchedPath};
+use axum::extract::{ConnectInfo, FromRequestParts, MatchedPath};
 use http::{Method, Uri, request::Parts};
 
-use crate::{Principal, client_ip::ClientIp, decision::Decision, request_id::RequestId};
+use crate::{Principal, Rejection, client_ip::ClientIp, decision::Decision, request_id::RequestId};
 
 /// What palisade knows about a request: a cheap handle, the same for all who hold it.
 #[derive(Debug, Clone)]
@@ -33,11 +34,13 @@ pub struct Facts(Arc<Inner>);
 struct Inner {
     method: Method,
     uri: Uri,
-    route: Option<MatchedPath>,
+    route: OnceLock<MatchedPath>,
+    peer: Option<IpAddr>,
     started: Instant,
     client: OnceLock<ClientIp>,
     request_id: OnceLock<RequestId>,
     principal: OnceLock<Principal>,
+    refused_later: OnceLock<Rejection>,
     tier: OnceLock<Arc<str>>,
     looked_up_tier: OnceLock<Arc<str>>,
     /// Only what a guard held against the request; a request in good order never takes this lock to write.
@@ -49,24 +52,37 @@ impl Facts {
     /// The facts of this request; made, with the clock read, if this is the first to ask.
     pub fn of(head: &mut Parts) -> Self {
         if let Some(facts) = head.extensions.get::<Self>() {
+            facts.note_route(head);
             return facts.clone();
         }
         let facts = Self(Arc::new(Inner {
             method: head.method.clone(),
             uri: head.uri.clone(),
-            route: head.extensions.get::<MatchedPath>().cloned(),
+            route: OnceLock::new(),
+            peer: head.extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip().to_canonical()),
             // Tokio's clock, so that a test can advance it.
             started: tokio::time::Instant::now().into_std(),
             client: OnceLock::new(),
             request_id: OnceLock::new(),
             principal: OnceLock::new(),
+            refused_later: OnceLock::new(),
             tier: OnceLock::new(),
             looked_up_tier: OnceLock::new(),
             decisions: Mutex::new(Vec::new()),
             body_overflowed: AtomicBool::new(false),
         }));
+        facts.note_route(head);
         head.extensions.insert(facts.clone());
         facts
+    }
+
+    /// A layer outside the router makes the facts before there is a route; one inside fills it in.
+    fn note_route(&self, head: &Parts) {
+        if self.0.route.get().is_none()
+            && let Some(route) = head.extensions.get::<MatchedPath>()
+        {
+            let _ = self.0.route.set(route.clone());
+        }
     }
 
     /// The request's method.
@@ -74,14 +90,14 @@ impl Facts {
         &self.0.method
     }
 
-    /// The path as it was sent. It is the client's: not for a metric label.
+    /// The path as the outermost layer saw it. It is the client's: not for a metric label.
     pub fn path(&self) -> &str {
         self.0.uri.path()
     }
 
     /// The route's template, such as `/items/{id}`, or `unmatched`. Never a raw path, so it is safe as a label.
     pub fn route(&self) -> &str {
-        self.0.route.as_ref().map_or("unmatched", MatchedPath::as_str)
+        self.0.route.get().map_or("unmatched", MatchedPath::as_str)
     }
 
     /// When the first guard saw the request.
@@ -92,6 +108,16 @@ impl Facts {
     /// Who is on the other side. `None` where no [`ClientIpLayer`](crate::client_ip::ClientIpLayer) stands.
     pub fn client(&self) -> Option<ClientIp> {
         self.0.client.get().copied()
+    }
+
+    /// The client's address, or the socket's peer where no [`ClientIpLayer`](crate::client_ip::ClientIpLayer) stands.
+    pub fn address(&self) -> Option<IpAddr> {
+        self.client().map_or(self.0.peer, ClientIp::addr)
+    }
+
+    /// The other end of the socket, IPv4-mapped addresses folded. `None` without axum's `ConnectInfo`.
+    pub fn peer(&self) -> Option<IpAddr> {
+        self.0.peer
     }
 
     /// The request's id. `None` where no [`RequestIdLayer`](crate::request_id::RequestIdLayer) stands.
@@ -126,8 +152,17 @@ impl Facts {
         let _ = self.0.request_id.set(id);
     }
 
-    pub(crate) fn set_principal(&self, principal: Principal) {
+    /// Says who is calling: for an authentication of one's own, which stands outside the limit. The first word counts.
+    pub fn identify(&self, principal: Principal) {
         let _ = self.0.principal.set(principal);
+    }
+
+    pub(crate) fn refuse_later(&self, rejection: Rejection) {
+        let _ = self.0.refused_later.set(rejection);
+    }
+
+    pub(crate) fn refused_later(&self) -> Option<Rejection> {
+        self.0.refused_later.get().cloned()
     }
 
     pub(crate) fn set_tier(&self, tier: &Arc<str>) {

@@ -61,7 +61,8 @@ pub trait Guard: Clone + Send + Sync + 'static {
 
     /// Whether this guard must hear the end of the response body.
     ///
-    /// Off (the default), nothing is wrapped and [`on_end`](Self::on_end) follows at once on the response's head.
+    /// Off (the default) for a whole chain, nothing is wrapped and [`on_end`](Self::on_end) follows at once on the response's
+    /// head. One guard that watches makes all of its chain hear of the end when it comes.
     const WATCHES_END: bool = false;
 
     /// Lets the request in with a ticket, or answers it here and now.
@@ -78,6 +79,13 @@ pub trait Guard: Clone + Send + Sync + 'static {
     /// Called exactly once for every ticket handed out, whatever happens.
     fn on_end(&self, ticket: Self::Ticket, end: End) {
         let _ = (ticket, end);
+    }
+
+    /// Whether this very request's end must be heard. A guard that knows better than [`WATCHES_END`](Self::WATCHES_END)
+    /// once it has its ticket saves the request the wrapping.
+    fn watches_end(&self, ticket: &Self::Ticket) -> bool {
+        let _ = ticket;
+        Self::WATCHES_END
     }
 
     /// Puts `inner` inside this guard: requests meet this one first, responses meet it last.
@@ -127,8 +135,8 @@ pub enum End<'a> {
     Complete,
     /// The client went away, or the future or the body was dropped before its end.
     Aborted,
-    /// The service gave an error in place of a response, or the body gave one in place of its rest.
-    Failed,
+    /// The service gave an error in place of a response, or the body gave this one in place of its rest.
+    Failed(&'a str),
     /// The body panicked while it was streamed; the stream was cut. A panic before the body is answered with a 500
     /// instead, and that answer's body then ends like any other.
     Panicked(&'a str),
@@ -260,7 +268,7 @@ where
                 Ok(watch.until_end(response, *this.is_head))
             }
             Err(error) => {
-                watch.end(End::Failed);
+                watch.end(End::Failed("the service gave an error in place of an answer"));
                 Err(error)
             }
         })
@@ -299,7 +307,8 @@ impl<G: Guard> Watch<G> {
             || status.is_informational()
             || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
             || response.body().is_end_stream();
-        if !G::WATCHES_END || bodiless || self.ticket.is_none() {
+        let watched = self.ticket.as_ref().is_some_and(|ticket| self.guard.watches_end(ticket));
+        if bodiless || !watched {
             self.end(End::Complete);
             return response;
         }
@@ -339,7 +348,10 @@ impl<G: Guard> http_body::Body for WatchedBody<G> {
         match &polled {
             Ok(Poll::Pending) => {}
             Ok(Poll::Ready(None)) => this.watch.end(End::Complete),
-            Ok(Poll::Ready(Some(Err(_)))) => this.watch.end(End::Failed),
+            Ok(Poll::Ready(Some(Err(error)))) => match panic_in(error) {
+                Some(panic) => this.watch.end(End::Panicked(&panic.message)),
+                None => this.watch.end(End::Failed(&error.to_string())),
+            },
             Ok(Poll::Ready(Some(Ok(frame)))) => {
                 let sent = frame.data_ref().map_or(0, |data| data.len() as u64);
                 this.remaining = this.remaining.map(|left| left.saturating_sub(sent));
@@ -354,7 +366,7 @@ impl<G: Guard> http_body::Body for WatchedBody<G> {
                 let _ = caught(|| drop(broken));
             }
         }
-        polled.unwrap_or_else(|_| Poll::Ready(Some(Err(axum_core::Error::new("the response body panicked")))))
+        polled.unwrap_or_else(|panic| Poll::Ready(Some(Err(axum_core::Error::new(panic)))))
     }
 
     fn is_end_stream(&self) -> bool {
@@ -364,6 +376,11 @@ impl<G: Guard> http_body::Body for WatchedBody<G> {
     fn size_hint(&self) -> SizeHint {
         self.inner.size_hint()
     }
+}
+
+/// The panic that a watch further in has caught and handed on as an error, under as many wrappings as there are layers.
+fn panic_in<'a>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a Panic> {
+    error.downcast_ref().or_else(|| panic_in(error.source()?))
 }
 
 #[cfg(test)]

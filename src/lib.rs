@@ -50,7 +50,7 @@ pub use crate::{
     health::{Check, Health},
     layers::{
         authentication, body_limit, client_ip, cors, error_tracking, hygiene, metrics, problem, rate_limit, request_id,
-        security_headers,
+        security_headers, tier_lookup,
     },
     principal::Principal,
     profile::Profile,

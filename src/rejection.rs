@@ -12,27 +12,27 @@
 //!
 //! | slug | status | it means |
 //! |---|---|---|
-//! | `malformed-request` | 400 | the request breaks the protocol, or tries to be read in two ways |
-//! | `suspicious-input` | 400 | inspection found an attack in it |
-//! | `validation-failed` | 400 | understood, and not acceptable |
-//! | `unauthenticated` | 401 | nobody knows who is calling |
-//! | `forbidden` | 403 | known, and not allowed |
-//! | `cross-site-request` | 403 | a write that another site started |
-//! | `origin-not-allowed` | 403 | a preflight from an origin that is not on the list |
-//! | `banned` | 403 | refused too often |
-//! | `not-found` | 404 | no such route or thing |
-//! | `method-not-allowed` | 405 | not with this method; `Allow` names those it takes |
-//! | `request-timeout` | 408 | the body came too slowly |
-//! | `payload-too-large` | 413 | the body is over the limit |
-//! | `uri-too-long` | 414 | the target is over the limit |
-//! | `misdirected-request` | 421 | not a host of this service |
-//! | `quota-exceeded` | 429 | too many requests; `Retry-After` says when to come back |
-//! | `headers-too-large` | 431 | the head is over the limit |
-//! | `internal-error` | 500 | broken here; the cause is in the log under the request id |
-//! | `unavailable` | 503 | not now |
-//! | `temporary-reduced-capacity` | 503 | a limit cannot be judged now, so less is let in |
-//! | `draining` | 503 | shutting down |
-//! | `handler-timeout` | 504 | the handler missed its deadline |
+//! | <a id="malformed-request"></a>`malformed-request` | 400 | the request breaks the protocol, or tries to be read in two ways |
+//! | <a id="suspicious-input"></a>`suspicious-input` | 400 | inspection found an attack in it |
+//! | <a id="validation-failed"></a>`validation-failed` | 400 | understood, and not acceptable |
+//! | <a id="unauthenticated"></a>`unauthenticated` | 401 | nobody knows who is calling |
+//! | <a id="forbidden"></a>`forbidden` | 403 | known, and not allowed |
+//! | <a id="cross-site-request"></a>`cross-site-request` | 403 | a write that another site started |
+//! | <a id="origin-not-allowed"></a>`origin-not-allowed` | 403 | a preflight from an origin that is not on the list |
+//! | <a id="banned"></a>`banned` | 403 | refused too often |
+//! | <a id="not-found"></a>`not-found` | 404 | no such route or thing |
+//! | <a id="method-not-allowed"></a>`method-not-allowed` | 405 | not with this method; `Allow` names those it takes |
+//! | <a id="request-timeout"></a>`request-timeout` | 408 | the body came too slowly |
+//! | <a id="payload-too-large"></a>`payload-too-large` | 413 | the body is over the limit |
+//! | <a id="uri-too-long"></a>`uri-too-long` | 414 | the target is over the limit |
+//! | <a id="misdirected-request"></a>`misdirected-request` | 421 | not a host of this service |
+//! | <a id="quota-exceeded"></a>`quota-exceeded` | 429 | too many requests; `Retry-After` says when to come back |
+//! | <a id="headers-too-large"></a>`headers-too-large` | 431 | the head is over the limit |
+//! | <a id="internal-error"></a>`internal-error` | 500 | broken here; the cause is in the log under the request id |
+//! | <a id="unavailable"></a>`unavailable` | 503 | not now |
+//! | <a id="temporary-reduced-capacity"></a>`temporary-reduced-capacity` | 503 | a limit cannot be judged now, so less is let in |
+//! | <a id="draining"></a>`draining` | 503 | shutting down |
+//! | <a id="handler-timeout"></a>`handler-timeout` | 504 | the handler missed its deadline |
 
 use std::borrow::Cow;
 
@@ -174,13 +174,23 @@ struct Inner {
     kind: Kind,
     detail: Cow<'static, str>,
     cause: Option<String>,
+    is_panic: bool,
+    /// Whether the body was made without knowing the request: a handler returned this as it is.
+    is_anonymous: bool,
     members: Vec<(&'static str, serde_json::Value)>,
 }
 
 impl Rejection {
     /// A refusal of this kind, without detail.
     pub fn new(kind: Kind) -> Self {
-        Self(Box::new(Inner { kind, detail: Cow::Borrowed(""), cause: None, members: Vec::new() }))
+        Self(Box::new(Inner {
+            kind,
+            detail: Cow::Borrowed(""),
+            cause: None,
+            is_panic: false,
+            is_anonymous: true,
+            members: Vec::new(),
+        }))
     }
 
     /// What the client is told beyond the title. It is sent as it is: nothing internal belongs here.
@@ -211,6 +221,20 @@ impl Rejection {
         self.0.cause.as_deref()
     }
 
+    pub(crate) fn panicked(message: &str) -> Self {
+        let mut rejection = Self::new(Kind::InternalError).cause(format!("panicked: {message}"));
+        rejection.0.is_panic = true;
+        rejection
+    }
+
+    pub(crate) fn is_panic(&self) -> bool {
+        self.0.is_panic
+    }
+
+    pub(crate) fn is_anonymous(&self) -> bool {
+        self.0.is_anonymous
+    }
+
     /// The answer, with the request's id and path.
     #[must_use]
     pub fn respond(self, head: &Parts) -> Response {
@@ -219,16 +243,22 @@ impl Rejection {
 
     /// The answer, with what is known about the request; `None` where nothing is.
     #[must_use]
-    pub fn respond_to(self, facts: Option<&Facts>) -> Response {
+    pub fn respond_to(mut self, facts: Option<&Facts>) -> Response {
+        self.0.is_anonymous = facts.is_none();
         let mut response = Response::new(self.body(facts));
         *response.status_mut() = self.kind().status();
         response.headers_mut().insert(header::CONTENT_TYPE, PROBLEM_JSON);
+        if self.kind() == Kind::Unauthenticated {
+            // RFC 9110, 15.5.2 demands a challenge; this one opens no dialogue in a browser.
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
         response.extensions_mut().insert(self);
         response
     }
 
     /// Puts this refusal in the place of an answer's body and leaves the headers that were set (`Allow`, cookies).
-    pub(crate) fn replace(self, response: &mut Response, facts: &Facts) {
+    pub(crate) fn replace(mut self, response: &mut Response, facts: &Facts) {
+        self.0.is_anonymous = false;
         *response.body_mut() = self.body(Some(facts));
         let headers = response.headers_mut();
         headers.remove(header::CONTENT_LENGTH);
@@ -244,7 +274,7 @@ impl Rejection {
 }
 
 impl IntoResponse for Rejection {
-    /// Without the request id; where the request's head or facts are at hand, [`Rejection::respond`] is better.
+    /// Without the request id, which a [`ProblemLayer`](crate::problem::ProblemLayer) around the handler adds: a stack has one.
     fn into_response(self) -> Response {
         self.respond_to(None)
     }

@@ -24,7 +24,7 @@ use tower_layer::Layer;
 pub use self::builder::{Limits, StackBuilder};
 use crate::{
     Access, ConfigError, Guard, Profile,
-    authentication::AuthenticationLayer,
+    authentication::{AuthenticationGate, AuthenticationLayer},
     body_limit::BodyLimitLayer,
     client_ip::ClientIpLayer,
     containment::{Contained, ContainmentLayer},
@@ -37,15 +37,20 @@ use crate::{
     rate_limit::RateLimitLayer,
     request_id::RequestIdLayer,
     security_headers::SecurityHeadersLayer,
+    tier_lookup::TierLookup,
 };
 
 /// Everything palisade does, in order, around a router or any other service.
+///
+/// Around a router with [`wrap`](Self::wrap), inside of which route templates are known. As a [`Layer`] around a service that
+/// has a router somewhere inside, every route is `unmatched` in metrics and logs.
 ///
 /// A cheap handle. Clones and variants share their state: the counts of the limits, the metrics, the statistics.
 #[derive(Debug, Clone)]
 pub struct Stack {
     layers: Arc<Layers>,
-    chain: Arc<Chain>,
+    outer: Arc<Outer>,
+    inner: Arc<Inner>,
 }
 
 /// What a stack is made of. `None` is a part that is switched off.
@@ -62,44 +67,44 @@ struct Layers {
     hygiene: Option<HygieneLayer>,
     flood: Option<RateLimitLayer>,
     authentication: Option<AuthenticationLayer>,
+    tiers: Option<TierLookup>,
     rate_limit: Option<RateLimitLayer>,
     problem: Option<ProblemLayer>,
     body_limit: BodyLimitLayer,
     containment: ContainmentLayer,
 }
 
-type On<G> = Option<G>;
+/// `Then<Then<A, B>, C>`, each of them optional, written as a list.
+macro_rules! chain {
+    (@ $chain:ty) => { $chain };
+    (@ $chain:ty, $next:ty $(, $rest:ty)*) => { chain!(@ Then<$chain, Option<$next>> $(, $rest)*) };
+    ($first:ty, $($rest:ty),+) => { chain!(@ Option<$first>, $($rest),+) };
+}
 
-type Chain = Then<
-    Then<
-        Then<
-            Then<
-                Then<
-                    Then<
-                        Then<
-                            Then<
-                                Then<Then<On<ClientIpLayer>, On<RequestIdLayer>>, On<MetricsLayer>>,
-                                On<ErrorTrackingLayer>,
-                            >,
-                            On<SecurityHeadersLayer>,
-                        >,
-                        On<CorsLayer>,
-                    >,
-                    On<HygieneLayer>,
-                >,
-                On<RateLimitLayer>,
-            >,
-            On<AuthenticationLayer>,
-        >,
-        On<RateLimitLayer>,
-    >,
-    On<ProblemLayer>,
->;
+/// From the edge to authentication.
+type Outer = chain!(
+    ClientIpLayer,
+    RequestIdLayer,
+    MetricsLayer,
+    ErrorTrackingLayer,
+    SecurityHeadersLayer,
+    CorsLayer,
+    HygieneLayer,
+    RateLimitLayer,
+    AuthenticationLayer
+);
 
+/// From authentication to the router.
+type Inner = chain!(RateLimitLayer, AuthenticationGate, ProblemLayer);
+
+/// A service with a whole stack around it.
+pub type Walled<S> =
+    Guarded<Arc<Outer>, Waiting<Option<TierLookup>, Guarded<Arc<Inner>, Waiting<BodyLimitLayer, Contained<S>>>>>;
+
+/// THE ORDER, outermost first.
+#[rustfmt::skip]
 impl Layers {
-    /// THE ORDER, outermost first.
-    #[rustfmt::skip]
-    fn chain(&self) -> Chain {
+    fn outer(&self) -> Outer {
         let all = self.clone();
         all.client_ip                   // trust in anything a proxy says depends on it
             .then(all.request_id)       // everything below can be traced, refusals included
@@ -110,12 +115,23 @@ impl Layers {
             .then(all.hygiene)          // what is malformed goes no further
             .then(all.flood)            // before anything expensive, authentication included
             .then(all.authentication)   // leaves the principal
-            .then(all.rate_limit)       // needs to know who; anonymous is a tier
-            .then(all.problem)          // a bare error of the router or a handler gets the shape of all others
-        // then, as services of their own:
-        //  body_limit                     the only stage whose cost grows with the request
-        //  containment                    the handler's span and deadline; panics are caught all along the chain
     }
+
+    // Between the two stands `tiers`, which may have to wait: the next limit depends on the tier.
+
+    fn inner(&self) -> Inner {
+        let all = self.clone();
+        all.rate_limit                  // needs to know who; anonymous is a tier
+            .then(self.gate())          // refuses whom authentication did not accept, now that the attempt is counted
+            .then(all.problem)          // a bare error of the router or a handler gets the shape of all others
+    }
+
+    fn gate(&self) -> Option<AuthenticationGate> {
+        self.authentication.as_ref().map(|_| AuthenticationGate)
+    }
+
+    // Then `body_limit`: the only stage whose cost grows with the request.
+    // Then `containment`: the handler's span and deadline. Panics are caught all along the way.
 }
 
 /// A part of the stack, to be named in [`Stack::without`].
@@ -132,6 +148,7 @@ pub enum Part {
     Hygiene,
     Flood,
     Authentication,
+    TierLookup,
     RateLimit,
     Problem,
     BodyLimit,
@@ -163,12 +180,15 @@ impl Stack {
     }
 
     fn of(layers: Layers) -> Self {
-        Self { chain: Arc::new(layers.chain()), layers: Arc::new(layers) }
+        Self { outer: Arc::new(layers.outer()), inner: Arc::new(layers.inner()), layers: Arc::new(layers) }
     }
 
     /// Puts the stack around a finished router: every route it has, and its fallback.
     ///
-    /// Routes added afterwards are not covered, so this is the last call before the router is merged or served.
+    /// Routes added afterwards are not covered, so this is the last call before the router is merged or served. Nested
+    /// routers are covered as part of the router they are nested in: wrap that one. Of two wrapped routers that are merged,
+    /// what is no route of either goes to the fallback of the one merged in last, through its variant: merge the whole
+    /// stack last.
     pub fn wrap<S: Clone + Send + Sync + 'static>(&self, router: Router<S>) -> Router<S> {
         router.layer(self.clone())
     }
@@ -186,6 +206,7 @@ impl Stack {
             Part::Hygiene => layers.hygiene = None,
             Part::Flood => layers.flood = None,
             Part::Authentication => layers.authentication = None,
+            Part::TierLookup => layers.tiers = None,
             Part::RateLimit => layers.rate_limit = None,
             Part::Problem => layers.problem = None,
             Part::BodyLimit => layers.body_limit = BodyLimitLayer::unlimited(),
@@ -203,6 +224,18 @@ impl Stack {
     #[must_use]
     pub fn security_headers(&self, headers: SecurityHeadersLayer) -> Self {
         self.varied(|layers| layers.security_headers = Some(headers))
+    }
+
+    /// The same stack with other rules for what is malformed: for routes whose parameters hold slashes.
+    #[must_use]
+    pub fn hygiene(&self, hygiene: HygieneLayer) -> Self {
+        self.varied(|layers| layers.hygiene = Some(hygiene))
+    }
+
+    /// The same stack with other rules for origins: for what every site may read.
+    #[must_use]
+    pub fn cors(&self, cors: CorsLayer) -> Self {
+        self.varied(|layers| layers.cors = Some(cors))
     }
 
     /// The same stack with another largest body, in bytes: for uploads.
@@ -226,12 +259,18 @@ impl Stack {
     /// The same stack for probes: an orchestrator must never be limited, authenticated or asked for the right host.
     #[must_use]
     pub fn probes(&self) -> Self {
-        let parts = [Part::Cors, Part::Hygiene, Part::Flood, Part::Authentication, Part::RateLimit];
+        let parts = [Part::Cors, Part::Hygiene, Part::Flood, Part::Authentication, Part::TierLookup, Part::RateLimit];
         parts.into_iter().fold(self.clone(), |stack, part| stack.without(part))
     }
 
+    pub(crate) fn access(&self) -> &Access {
+        &self.layers.access
+    }
+
     /// `/metrics` and `/errors/stats` (also `/api/errors/stats`), for those whom [`StackBuilder::access`] names.
-    pub fn inner_routes(&self) -> Router {
+    ///
+    /// They have no limit: a flood must not blind those who watch it.
+    pub fn inner_routes<S: Clone + Send + Sync + 'static>(&self) -> Router<S> {
         let metrics = self.layers.metrics.clone().unwrap_or_default();
         let limits = [self.layers.flood.clone(), self.layers.rate_limit.clone()];
         let scrape = move || {
@@ -248,24 +287,22 @@ impl Stack {
             .route("/errors/stats", statistics.clone())
             .route("/api/errors/stats", statistics)
             .layer(self.layers.access.clone().into_layer());
-        self.beside(self.without(Part::RateLimit).without(Part::Authentication).wrap(routes))
+        self.beside(self.probes().wrap(routes))
     }
 
     /// Routes that have a variant around them, with what is no route left to this stack: whichever router is merged into
     /// which, no request gets past the wall.
-    pub(crate) fn beside(&self, routes: Router) -> Router {
+    pub(crate) fn beside<S: Clone + Send + Sync + 'static>(&self, routes: Router<S>) -> Router<S> {
         routes.merge(self.wrap(Router::new()))
     }
 }
-
-/// A service with a whole stack around it.
-pub type Walled<S> = Guarded<Arc<Chain>, Waiting<BodyLimitLayer, Contained<S>>>;
 
 impl<S> Layer<S> for Stack {
     type Service = Walled<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
         let contained = self.layers.containment.layer(inner);
-        Guarded::new(Arc::clone(&self.chain), self.layers.body_limit.layer(contained))
+        let limited = Guarded::new(Arc::clone(&self.inner), self.layers.body_limit.layer(contained));
+        Guarded::new(Arc::clone(&self.outer), Waiting::new(self.layers.tiers.clone(), limited))
     }
 }

@@ -48,6 +48,11 @@ impl<A: Guard, B: Guard> Guard for Then<A, B> {
         self.finish(ticket, end);
     }
 
+    fn watches_end(&self, ticket: &Self::Ticket) -> bool {
+        let inner = ticket.1.as_ref().is_some_and(|inner| self.inner.watches_end(inner));
+        inner || self.outer.watches_end(&ticket.0)
+    }
+
     #[inline]
     fn enter(&self, head: &mut Parts) -> Entry<Self::Ticket> {
         match self.outer.enter(head) {
@@ -99,6 +104,33 @@ impl<G: Guard> Guard for Option<G> {
             guard.on_end(ticket, end);
         }
     }
+
+    fn watches_end(&self, ticket: &Self::Ticket) -> bool {
+        matches!((self, ticket), (Some(guard), Some(ticket)) if guard.watches_end(ticket))
+    }
+
+    #[inline]
+    fn enter(&self, head: &mut Parts) -> Entry<Self::Ticket> {
+        match self.as_ref().map(|guard| guard.enter(head)) {
+            None => Entry::Admitted(None),
+            Some(Entry::Admitted(ticket)) => Entry::Admitted(Some(ticket)),
+            Some(Entry::Refused(ticket, response)) => Entry::Refused(ticket.map(Some), response),
+        }
+    }
+
+    #[inline]
+    fn leave(&self, ticket: &mut Self::Ticket, response: &mut Response, facts: Option<&Facts>) {
+        if let (Some(guard), Some(ticket)) = (self, ticket) {
+            guard.leave(ticket, response, facts);
+        }
+    }
+
+    #[inline]
+    fn finish(&self, ticket: Self::Ticket, end: End) {
+        if let (Some(guard), Some(ticket)) = (self, ticket) {
+            guard.finish(ticket, end);
+        }
+    }
 }
 
 /// A whole chain behind one pointer, so that a clone per request costs one count.
@@ -116,6 +148,10 @@ impl<G: Guard> Guard for Arc<G> {
 
     fn on_end(&self, ticket: Self::Ticket, end: End) {
         G::on_end(self, ticket, end);
+    }
+
+    fn watches_end(&self, ticket: &Self::Ticket) -> bool {
+        G::watches_end(self, ticket)
     }
 
     fn enter(&self, head: &mut Parts) -> Entry<Self::Ticket> {

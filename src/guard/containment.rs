@@ -19,7 +19,7 @@ use tower_layer::Layer;
 use tower_service::Service;
 use tracing::Span;
 
-use crate::{Facts, Kind, Rejection, Response};
+use crate::{Facts, Kind, Mode, Rejection, Response, decision::note};
 
 /// Gives the handler a deadline and a tracing span.
 ///
@@ -131,6 +131,9 @@ where
         let expired = this.timer.as_pin_mut().is_some_and(|timer| timer.poll(cx).is_ready());
         if !expired {
             return Poll::Pending;
+        }
+        if let Some(facts) = this.facts.as_ref() {
+            note(facts, Mode::Enforce, "containment", "deadline", Kind::HandlerTimeout);
         }
         let rejection = Rejection::new(Kind::HandlerTimeout).cause(format!("no answer within {:?}", this.deadline));
         Poll::Ready(Ok(rejection.respond_to(this.facts.as_ref())))

@@ -2,22 +2,32 @@
 
 use std::{
     any::Any,
-    mem,
+    fmt, mem,
     panic::{AssertUnwindSafe, catch_unwind},
 };
 
-use crate::{Facts, Kind, Rejection, Response};
+use crate::{Facts, Rejection, Response};
 
-/// What a caught panic said.
+/// What a caught panic said. In a body it is the error that the stream ends with.
+#[derive(Debug)]
 pub(super) struct Panic {
     pub(super) message: String,
 }
 
 impl Panic {
     pub(super) fn respond(self, facts: Option<&Facts>) -> Response {
-        Rejection::new(Kind::InternalError).cause(format!("panicked: {}", self.message)).respond_to(facts)
+        Rejection::panicked(&self.message).respond_to(facts)
     }
 }
+
+impl fmt::Display for Panic {
+    /// Without the message: whoever shows an error to a client would show that too.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the response body panicked")
+    }
+}
+
+impl std::error::Error for Panic {}
 
 impl From<Box<dyn Any + Send>> for Panic {
     fn from(payload: Box<dyn Any + Send>) -> Self {

@@ -61,6 +61,7 @@ impl Guard for Witness {
         assert_eq!(ticket, self.name);
         let end = match end {
             End::Panicked(_) => "Panicked".to_owned(),
+            End::Failed(_) => "Failed".to_owned(),
             end => format!("{end:?}"),
         };
         self.say(format!("{}:{end}", self.name));
@@ -255,6 +256,20 @@ async fn a_panic_in_the_body_cuts_the_stream() {
     };
     through(&log, Does::Admit, request(), body).await.1.unwrap_err();
     assert_eq!(heard(&log), "a> b> c> <c <b <a c:Panicked b:Panicked a:Panicked");
+}
+
+#[tokio::test]
+async fn a_panic_in_the_body_is_a_panic_to_every_chain_around_it() {
+    let log = Log::default();
+    let body = || Body::from_stream(stream::poll_fn(|_| -> Poll<Option<Result<&str, Infallible>>> { panic!("boom") }));
+    let handler = service_fn(move |_: Request<Body>| async move { Ok::<_, Infallible>(Response::new(body())) });
+    let layers = ServiceBuilder::new()
+        .layer(witness("a", &log, Does::Admit).into_layer())
+        .layer(witness("b", &log, Does::Admit).into_layer());
+    let response = layers.service(handler).oneshot(request()).await.unwrap();
+    let error = response.into_body().collect().await.unwrap_err();
+    assert!(!error.to_string().contains("boom"), "what it said stays here");
+    assert_eq!(heard(&log), "a> b> <b <a b:Panicked a:Panicked");
 }
 
 #[tokio::test]

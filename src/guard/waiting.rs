@@ -58,6 +58,37 @@ pub trait WaitingGuard: Clone + Send + Sync + 'static {
     }
 }
 
+/// A waiting guard that can be absent: `None` lets everything through untouched.
+impl<W: WaitingGuard> WaitingGuard for Option<W> {
+    type Ticket = Option<W::Ticket>;
+    const WATCHES_END: bool = W::WATCHES_END;
+
+    fn try_now(&self, head: &mut Parts, body: Body) -> Now<Self::Ticket> {
+        let Some(guard) = self else { return Now::Decided(ControlFlow::Continue((None, body))) };
+        match guard.try_now(head, body) {
+            Now::Decided(decided) => Now::Decided(decided.map_continue(|(ticket, body)| (Some(ticket), body))),
+            Now::Wait(body) => Now::Wait(body),
+        }
+    }
+
+    async fn wait(&self, head: &mut Parts, body: Body) -> ControlFlow<Response, (Self::Ticket, Body)> {
+        let Some(guard) = self else { return ControlFlow::Continue((None, body)) };
+        guard.wait(head, body).await.map_continue(|(ticket, body)| (Some(ticket), body))
+    }
+
+    fn on_response(&self, ticket: &mut Self::Ticket, response: &mut Response) {
+        if let (Some(guard), Some(ticket)) = (self, ticket) {
+            guard.on_response(ticket, response);
+        }
+    }
+
+    fn on_end(&self, ticket: Self::Ticket, end: End) {
+        if let (Some(guard), Some(ticket)) = (self, ticket) {
+            guard.on_end(ticket, end);
+        }
+    }
+}
+
 /// What a [`WaitingGuard`] knows without waiting.
 #[derive(Debug)]
 #[expect(clippy::exhaustive_enums, reason = "it knows, or it must wait")]

@@ -2,7 +2,8 @@
 //!
 //! **The rule.** The closure given to [`AuthenticationLayer::new`] looks at the head and answers with a [`Principal`], with
 //! nobody, or with a [`Rejection`]. What it finds is left in the [`Facts`] and in the extractor [`Principal`]. Nobody is
-//! not an error: *anonymous* is a tier of the rate limit, and a handler that needs a caller takes a `Principal`.
+//! not an error: *anonymous* is a tier of the rate limit, and a handler that needs a caller takes a `Principal`. In a stack
+//! the refusal waits for the rate limit, which counts the attempt as anonymous: guessing is limited like anything else.
 //!
 //! ```
 //! use http::request::Parts;
@@ -28,6 +29,9 @@ type Lookup = dyn Fn(&Parts) -> Authenticated + Send + Sync;
 #[derive(Clone)]
 pub struct AuthenticationLayer {
     lookup: Arc<Lookup>,
+    mode: Mode,
+    /// Whether an [`AuthenticationGate`] further in will refuse.
+    defers: bool,
 }
 
 /// What a lookup found: made from a [`Principal`], an `Option` of one, or a `Result` of that with a [`Rejection`].
@@ -46,6 +50,12 @@ impl From<Option<Principal>> for Authenticated {
     }
 }
 
+impl From<Result<Principal, Rejection>> for Authenticated {
+    fn from(result: Result<Principal, Rejection>) -> Self {
+        Self(result.map(Some))
+    }
+}
+
 impl From<Result<Option<Principal>, Rejection>> for Authenticated {
     fn from(result: Result<Option<Principal>, Rejection>) -> Self {
         Self(result)
@@ -59,7 +69,21 @@ impl AuthenticationLayer {
         F: Fn(&Parts) -> A + Send + Sync + 'static,
         A: Into<Authenticated>,
     {
-        Self { lookup: Arc::new(move |head| lookup(head).into()) }
+        Self { lookup: Arc::new(move |head| lookup(head).into()), mode: Mode::Enforce, defers: false }
+    }
+
+    /// Off, report or enforce. In report mode, who would be refused is let in as nobody.
+    #[must_use]
+    pub fn mode(self, mode: Mode) -> Self {
+        Self { mode, ..self }
+    }
+
+    pub(crate) fn deferred(self) -> Self {
+        Self { defers: true, ..self }
+    }
+
+    pub(crate) fn describe(&self) -> (Mode, String) {
+        (self.mode, "leaves the principal".to_owned())
     }
 }
 
@@ -73,13 +97,32 @@ impl Guard for AuthenticationLayer {
     type Ticket = ();
 
     fn on_request(&self, head: &mut Parts) -> ControlFlow<Response, ()> {
+        if self.mode == Mode::Off {
+            return ControlFlow::Continue(());
+        }
         match (self.lookup)(head).0 {
-            Ok(None) => ControlFlow::Continue(()),
-            Ok(Some(principal)) => {
-                Facts::of(head).set_principal(principal);
-                ControlFlow::Continue(())
-            }
-            Err(rejection) => object(head, Mode::Enforce, "authentication", "lookup", rejection),
+            Ok(None) => {}
+            Ok(Some(principal)) => Facts::of(head).identify(principal),
+            Err(rejection) if self.defers && self.mode == Mode::Enforce => Facts::of(head).refuse_later(rejection),
+            Err(rejection) => return object(head, self.mode, "authentication", "lookup", rejection),
+        }
+        ControlFlow::Continue(())
+    }
+}
+
+/// Refuses whom the authentication further out did not accept, now that the attempt has been counted.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+#[doc(hidden)]
+pub struct AuthenticationGate;
+
+impl Guard for AuthenticationGate {
+    type Ticket = ();
+
+    fn on_request(&self, head: &mut Parts) -> ControlFlow<Response, ()> {
+        match Facts::of(head).refused_later() {
+            Some(rejection) => object(head, Mode::Enforce, "authentication", "lookup", rejection),
+            None => ControlFlow::Continue(()),
         }
     }
 }

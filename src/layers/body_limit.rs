@@ -20,7 +20,7 @@ use tower_layer::Layer;
 
 use crate::{
     Facts, Kind, Mode, Rejection, Response,
-    decision::object,
+    decision::{note, object},
     guard::waiting::{Now, Waiting, WaitingGuard},
 };
 
@@ -28,19 +28,26 @@ use crate::{
 #[derive(Debug, Clone, Copy)]
 pub struct BodyLimitLayer {
     bytes: usize,
+    mode: Mode,
 }
 
 impl BodyLimitLayer {
     /// At most so many bytes of body.
     #[must_use]
     pub const fn bytes(bytes: usize) -> Self {
-        Self { bytes }
+        Self { bytes, mode: Mode::Enforce }
     }
 
     /// Whatever comes. axum's own limit then holds.
     #[must_use]
     pub const fn unlimited() -> Self {
-        Self { bytes: usize::MAX }
+        Self { bytes: usize::MAX, mode: Mode::Off }
+    }
+
+    /// Off, report or enforce. What is reported is what was announced; a body without a length is then not counted.
+    #[must_use]
+    pub const fn mode(self, mode: Mode) -> Self {
+        Self { mode, ..self }
     }
 
     fn rejection(self) -> Rejection {
@@ -54,8 +61,8 @@ impl BodyLimitLayer {
         length.is_some_and(|length| length > self.bytes as u64)
     }
 
-    pub(crate) fn describe(self) -> String {
-        if self.bytes == usize::MAX { "unlimited".to_owned() } else { format!("{} bytes of request body", self.bytes) }
+    pub(crate) fn describe(self) -> Option<(Mode, String)> {
+        (self.bytes < usize::MAX).then(|| (self.mode, format!("{} bytes of request body", self.bytes)))
     }
 }
 
@@ -64,11 +71,11 @@ impl WaitingGuard for BodyLimitLayer {
     type Ticket = Option<Facts>;
 
     fn try_now(&self, head: &mut Parts, body: Body) -> Now<Self::Ticket> {
-        if self.announces_too_much(&head.headers) {
-            let objection = object(head, Mode::Enforce, "body_limit", "content-length", self.rejection());
+        if self.mode != Mode::Off && self.announces_too_much(&head.headers) {
+            let objection = object(head, self.mode, "body_limit", "content-length", self.rejection());
             return Now::Decided(objection.map_continue(|()| (None, body)));
         }
-        if body.is_end_stream() || self.bytes == usize::MAX {
+        if body.is_end_stream() || self.mode != Mode::Enforce {
             return Now::Decided(ControlFlow::Continue((None, body)));
         }
         let facts = Facts::of(head);
@@ -93,7 +100,9 @@ impl WaitingGuard for BodyLimitLayer {
             && facts.body_overflowed()
             && (response.status().is_client_error() || response.status().is_server_error())
         {
-            self.rejection().replace(response, facts);
+            let rejection = self.rejection();
+            note(facts, Mode::Enforce, "body_limit", "body", rejection.kind());
+            rejection.replace(response, facts);
         }
     }
 }

@@ -25,10 +25,13 @@ use std::{
     convert::Infallible,
     net::{IpAddr, SocketAddr},
     ops::ControlFlow,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
-use axum::extract::{ConnectInfo, FromRequestParts};
+use axum::extract::FromRequestParts;
 use http::{HeaderMap, HeaderName, request::Parts};
 use ipnet::IpNet;
 use tower_layer::Layer;
@@ -45,6 +48,8 @@ const LONGEST_CHAIN: usize = 32;
 #[derive(Debug, Clone, Default)]
 pub struct ClientIpLayer {
     trusted: Arc<[IpNet]>,
+    /// Whether the operator was told of a proxy that looks like one and is not named.
+    told: Arc<AtomicBool>,
 }
 
 impl ClientIpLayer {
@@ -60,9 +65,13 @@ impl ClientIpLayer {
     /// Every entry that is neither a CIDR nor an address.
     pub fn trusting<S: AsRef<str>>(proxies: impl IntoIterator<Item = S>) -> Result<Self, ConfigError> {
         let mut error = ConfigError::default();
-        let trusted =
-            proxies.into_iter().filter_map(|text| error.keep(parse_cidr("trusted proxy", text.as_ref()))).collect();
-        error.or(Self { trusted })
+        let nets = proxies.into_iter().filter_map(|text| error.keep(parse_cidr("trusted proxy", text.as_ref())));
+        let trusted: Arc<[IpNet]> = nets.collect();
+        for net in trusted.iter().filter(|net| net.prefix_len() == 0) {
+            error
+                .push("trusted proxy", format_args!("`{net}` is everybody, who would be believed whatever they forge"));
+        }
+        error.or(Self { trusted, told: Arc::default() })
     }
 
     fn trusts(&self, addr: IpAddr) -> bool {
@@ -75,6 +84,7 @@ impl ClientIpLayer {
             return ClientIp::UNKNOWN;
         };
         if !self.trusts(peer) {
+            self.tell_of_unnamed_proxy(peer, headers);
             return ClientIp { addr: Some(peer), source: Source::Peer, https: false, trusted_peer: false };
         }
         let (addr, source) = self.walk(peer, headers);
@@ -85,8 +95,24 @@ impl ClientIpLayer {
         ClientIp { addr, source, https, trusted_peer: true }
     }
 
+    /// A neighbour that forwards is most likely the proxy that nobody has named, and all its clients one address.
+    fn tell_of_unnamed_proxy(&self, peer: IpAddr, headers: &HeaderMap) {
+        let is_neighbour = match peer {
+            IpAddr::V4(four) => four.is_private() || four.is_loopback() || four.is_link_local(),
+            IpAddr::V6(six) => six.is_loopback() || six.is_unique_local() || six.is_unicast_link_local(),
+        };
+        if is_neighbour && headers.contains_key(&X_FORWARDED_FOR) && !self.told.swap(true, Ordering::Relaxed) {
+            tracing::warn!(
+                target: "palisade::client_ip",
+                %peer,
+                "a neighbour sends X-Forwarded-For and is not trusted: if it is your proxy, name it, or all its clients are one"
+            );
+        }
+    }
+
     fn walk(&self, peer: IpAddr, headers: &HeaderMap) -> (Option<IpAddr>, Source) {
-        let lines = headers.get_all(&X_FORWARDED_FOR).iter().rev();
+        let lines =
+            headers.get_all(&X_FORWARDED_FOR).iter().rev().filter(|line| !line.as_bytes().trim_ascii().is_empty());
         let entries = lines.flat_map(|line| line.as_bytes().rsplit(|byte| *byte == b','));
         let mut found = (Some(peer), Source::Peer);
         for (index, entry) in entries.enumerate() {
@@ -117,7 +143,15 @@ pub(crate) fn parse_cidr(place: &str, text: &str) -> Result<IpNet, ConfigError> 
     let net: IpNet = parsed.map_err(|_| {
         ConfigError::new(place, format_args!("`{text}` is no CIDR or address, such as `10.0.0.0/8` or `::1`"))
     })?;
-    Ok(net.trunc())
+    Ok(fold(net.trunc()))
+}
+
+/// An IPv4-mapped network is the IPv4 network: that is how addresses are folded before they are looked up.
+fn fold(net: IpNet) -> IpNet {
+    match (net.addr().to_canonical(), net.prefix_len().checked_sub(96)) {
+        (four @ IpAddr::V4(_), Some(bits)) if matches!(net, IpNet::V6(_)) => IpNet::new(four, bits).unwrap_or(net),
+        _ => net,
+    }
 }
 
 /// An address with or without port and brackets, IPv4-mapped ones folded.
@@ -192,9 +226,8 @@ impl Guard for ClientIpLayer {
     type Ticket = ();
 
     fn on_request(&self, head: &mut Parts) -> ControlFlow<Response, ()> {
-        let peer = head.extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip());
-        let client = self.resolve(peer, &head.headers);
-        Facts::of(head).set_client(client);
+        let facts = Facts::of(head);
+        facts.set_client(self.resolve(facts.peer(), &head.headers));
         ControlFlow::Continue(())
     }
 }
@@ -244,6 +277,14 @@ mod tests {
             (ten, "10.0.0.1", &["203.0.113.9, unknown"], None, Source::Unknown),
             (ten, "10.0.0.1", &["203.0.113.9, garbage, 10.0.0.2"], None, Source::Unknown),
             (ten, "10.0.0.1", &["203.0.113.9,"], None, Source::Unknown),
+            (ten, "10.0.0.1", &[""], Some("10.0.0.1"), Source::Peer),
+            (
+                &["::ffff:10.0.0.0/104"],
+                "10.0.0.1",
+                &["203.0.113.9"],
+                Some("203.0.113.9"),
+                Source::Forwarded { hops: 1 },
+            ),
             (ten, "10.0.0.1", &["203.0.113.9:4711"], Some("203.0.113.9"), Source::Forwarded { hops: 1 }),
             (ten, "::1", &["[2001:db8::7]:443"], Some("2001:db8::7"), Source::Forwarded { hops: 1 }),
             (ten, "::1", &["[2001:db8::7]"], Some("2001:db8::7"), Source::Forwarded { hops: 1 }),
@@ -266,8 +307,10 @@ mod tests {
 
     #[test]
     fn every_wrong_cidr_is_named() {
-        let error = ClientIpLayer::trusting(["10.0.0.0/99", "::1", "localhost"]).unwrap_err();
-        assert_eq!(error.mistakes().len(), 2, "{error}");
+        let error =
+            ClientIpLayer::trusting(["10.0.0.0/99", "::1", "localhost", "0.0.0.0/0", "::/0", "::ffff:0.0.0.0/96"]);
+        let error = error.unwrap_err();
+        assert_eq!(error.mistakes().len(), 5, "{error}");
     }
 
     #[test]

@@ -14,8 +14,8 @@
 //! # Ok(()) }
 //! ```
 //!
-//! Defaults: methods `GET, HEAD, POST, PUT, PATCH, DELETE`; request headers `Content-Type, Authorization, X-Request-Id,
-//! X-Csrf-Token`; exposed are the headers palisade answers with; a preflight is good for 10 minutes; no credentials.
+//! Defaults: methods `GET, HEAD, POST, PUT, PATCH, DELETE`; request headers `Content-Type, Authorization, X-Api-Key,
+//! X-Request-Id, X-Csrf-Token`; exposed are the headers palisade answers with; a preflight is good for 10 minutes; no credentials.
 
 use std::{ops::ControlFlow, sync::Arc, time::Duration};
 
@@ -39,6 +39,7 @@ struct Settings {
     exposed: HeaderValue,
     max_age: HeaderValue,
     credentials: bool,
+    mode: Mode,
 }
 
 impl CorsLayer {
@@ -55,31 +56,32 @@ impl CorsLayer {
         let settings = Settings {
             origins,
             methods: HeaderValue::from_static("GET, HEAD, POST, PUT, PATCH, DELETE"),
-            headers: HeaderValue::from_static("content-type, authorization, x-request-id, x-csrf-token"),
+            headers: HeaderValue::from_static("content-type, authorization, x-api-key, x-request-id, x-csrf-token"),
             exposed: HeaderValue::from_static(
                 "x-request-id, retry-after, ratelimit, ratelimit-policy, x-ratelimit-limit, x-ratelimit-remaining, x-ratelimit-reset",
             ),
             max_age: HeaderValue::from_static("600"),
             credentials: false,
+            mode: Mode::Enforce,
         };
         error.or(Self { settings: Arc::new(settings) })
     }
 
-    /// The methods a page may use.
+    /// The methods a page may use, in the place of the default's.
     #[must_use]
     pub fn methods(self, methods: impl IntoIterator<Item = Method>) -> Self {
         let methods = list(methods.into_iter().map(|method| method.as_str().to_owned()));
         self.edit(|settings| settings.methods = methods)
     }
 
-    /// The request headers a page may set, beyond those that are always allowed.
+    /// The request headers a page may set, in the place of the default's; a few (`Accept` ..) always are.
     #[must_use]
     pub fn headers(self, headers: impl IntoIterator<Item = HeaderName>) -> Self {
         let headers = list(headers.into_iter().map(|name| name.as_str().to_owned()));
         self.edit(|settings| settings.headers = headers)
     }
 
-    /// The response headers a page may read, beyond those that are always readable.
+    /// The response headers a page may read, in the place of the default's; a few (`Content-Type` ..) always are.
     #[must_use]
     pub fn exposed(self, headers: impl IntoIterator<Item = HeaderName>) -> Self {
         let headers = list(headers.into_iter().map(|name| name.as_str().to_owned()));
@@ -92,10 +94,27 @@ impl CorsLayer {
         self.edit(|settings| settings.max_age = HeaderValue::from(age.as_secs()))
     }
 
-    /// Whether requests may carry cookies and client certificates.
+    /// Off, report or enforce: whether a preflight of another origin is refused here, or goes on to the handler. The
+    /// browser refuses it all the same, for want of headers.
+    #[must_use]
+    pub fn mode(self, mode: Mode) -> Self {
+        self.edit(|settings| settings.mode = mode)
+    }
+
+    /// Whether requests may carry cookies and client certificates. Not for origins of plain HTTP, whose pages anyone on
+    /// the way can write: a stack refuses to be built so.
     #[must_use]
     pub fn credentials(self, allowed: bool) -> Self {
         self.edit(|settings| settings.credentials = allowed)
+    }
+
+    /// Origins whose pages anyone on the way can write, although they may send cookies.
+    pub(crate) fn careless(&self) -> impl Iterator<Item = &str> {
+        let origins = self.settings.origins.iter().filter(|_| self.settings.credentials);
+        origins.filter_map(|origin| origin.to_str().ok()).filter(|origin| {
+            let host = origin.strip_prefix("http://").map(|host| host.split_once(':').map_or(host, |(host, _)| host));
+            host.is_some_and(|host| !matches!(host, "localhost" | "127.0.0.1" | "[") && !host.ends_with(".localhost"))
+        })
     }
 
     fn edit(mut self, change: impl FnOnce(&mut Settings)) -> Self {
@@ -133,11 +152,17 @@ impl CorsLayer {
         }
     }
 
-    pub(crate) fn describe(&self) -> String {
+    pub(crate) fn describe(&self) -> (Mode, String) {
         let origins: Vec<_> = self.settings.origins.iter().filter_map(|origin| origin.to_str().ok()).collect();
         let origins = if origins.is_empty() { "no origin is allowed".to_owned() } else { origins.join(", ") };
-        format!("{origins}; credentials {}", if self.settings.credentials { "allowed" } else { "not allowed" })
+        let credentials = if self.settings.credentials { "allowed" } else { "not allowed" };
+        (self.settings.mode, format!("{origins}; credentials {credentials}"))
     }
+}
+
+fn varies_by_origin(headers: &HeaderMap) -> bool {
+    let names = headers.get_all(header::VARY).iter().flat_map(|line| line.as_bytes().split(|byte| *byte == b','));
+    names.map(<[u8]>::trim_ascii).any(|name| name.eq_ignore_ascii_case(b"origin") || name == b"*")
 }
 
 fn is_preflight(head: &Parts) -> bool {
@@ -200,12 +225,14 @@ impl Guard for CorsLayer {
         let rejection = Rejection::new(Kind::OriginNotAllowed)
             .detail("This origin may not call the service from a browser.")
             .cause("a preflight from an origin that is not listed");
-        object(head, Mode::Enforce, "cors", "origins", rejection).map_continue(|()| None)
+        object(head, self.settings.mode, "cors", "origins", rejection).map_continue(|()| None)
     }
 
     fn on_response(&self, origin: &mut Self::Ticket, response: &mut Response) {
         let headers = response.headers_mut();
-        headers.append(header::VARY, HeaderValue::from_static("origin"));
+        if !varies_by_origin(headers) {
+            headers.append(header::VARY, HeaderValue::from_static("origin"));
+        }
         if let Some(origin) = origin.take()
             && !headers.contains_key(header::ACCESS_CONTROL_ALLOW_ORIGIN)
         {

@@ -1,7 +1,8 @@
 //! Sees every 5xx and every panic, and tells the log once with what is needed to find the cause.
 //!
 //! **The rule.** An answer of 500 or more is one `ERROR` event of target `palisade::error` with status, reason, method,
-//! route, request id and cause; so is a panic in a response body, whose stream is cut. The cause is never sent.
+//! route, request id and cause; so is an answer that broke off, by a panic in its body (the stream is
+//! cut) or an error in it. The cause is never sent.
 //! Panics in guards and handlers are caught by the guards' plumbing, answered as 500 `internal-error`, and seen here like any other.
 //!
 //! ```
@@ -90,18 +91,23 @@ impl Guard for ErrorTrackingLayer {
         let rejection = response.extensions().get::<Rejection>();
         let reason = rejection.map_or("handler", |rejection| rejection.kind().slug());
         let cause = rejection.and_then(Rejection::reported_cause).unwrap_or("none given");
-        if cause.starts_with("panicked") {
+        if rejection.is_some_and(Rejection::is_panic) {
             self.counts.panics.fetch_add(1, Relaxed);
         }
         report(facts, status.as_u16(), reason, cause);
     }
 
     fn on_end(&self, facts: Facts, end: End) {
-        if let End::Panicked(message) = end {
+        let (reason, cause) = match end {
+            End::Panicked(message) => ("body-panic", message),
+            End::Failed(error) => ("broken-off", error),
+            _ => return,
+        };
+        self.counts.server_errors.fetch_add(1, Relaxed);
+        if reason == "body-panic" {
             self.counts.panics.fetch_add(1, Relaxed);
-            self.counts.server_errors.fetch_add(1, Relaxed);
-            report(&facts, 0, "body-panic", message);
         }
+        report(&facts, 0, reason, cause);
     }
 }
 

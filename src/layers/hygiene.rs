@@ -2,8 +2,9 @@
 //!
 //! **The rule.** A path is refused with 400 `malformed-request` when it holds, plain or percent-encoded and up to twice
 //! encoded: a NUL or another control character, a `..` or `.` segment, an encoded slash, a backslash; or a `%` that two
-//! hex digits do not follow. Servers, proxies and file systems disagree about each of these. A query may hold encoded control
-//! characters (a text with line breaks is a good query), but no NUL.
+//! hex digits do not follow, bytes that are no UTF-8 (overlong dots and slashes), or escapes encoded three times. Servers,
+//! proxies and file systems disagree about each of these. A query may hold encoded control characters (a text with line
+//! breaks is a good query), but no NUL. Two `Host` lines are refused too (RFC 9112, 3.2).
 //!
 //! ```
 //! use palisade::hygiene::HygieneLayer;
@@ -14,7 +15,7 @@
 
 use std::{borrow::Cow, ops::ControlFlow};
 
-use http::{Uri, request::Parts};
+use http::{Uri, header, request::Parts};
 use percent_encoding::percent_decode;
 use tower_layer::Layer;
 
@@ -70,16 +71,16 @@ impl HygieneLayer {
         }
         let once = decode(path.as_bytes());
         let twice = decode(&once);
+        if decode(&twice) != twice {
+            return Some(Fault::ManyTimes);
+        }
         plain_fault(&once).or_else(|| plain_fault(&twice))
     }
 
-    pub(crate) fn describe(self) -> String {
+    pub(crate) fn describe(self) -> (Mode, String) {
         let slash = if self.encoded_slash { "allowed" } else { "refused" };
-        format!("NUL, control characters, dot segments, backslash, broken escapes refused; encoded slash {slash}")
-    }
-
-    pub(crate) const fn current_mode(self) -> Mode {
-        self.mode
+        let rules = "NUL, control characters, dot segments, backslash, broken escapes refused";
+        (self.mode, format!("{rules}; encoded slash {slash}"))
     }
 }
 
@@ -98,6 +99,9 @@ enum Fault {
     Backslash,
     EncodedSlash,
     BrokenEscape,
+    ManyTimes,
+    NotUtf8,
+    TwoHosts,
 }
 
 impl Fault {
@@ -109,6 +113,9 @@ impl Fault {
             Self::Backslash => ("backslash", "The path holds a backslash."),
             Self::EncodedSlash => ("encoded-slash", "The path holds an encoded slash."),
             Self::BrokenEscape => ("broken-escape", "The path holds a `%` without two hex digits."),
+            Self::ManyTimes => ("encoded-many-times", "The path is encoded more than twice."),
+            Self::NotUtf8 => ("not-utf-8", "The path is no UTF-8."),
+            Self::TwoHosts => ("two-hosts", "The request names more than one host."),
         }
     }
 }
@@ -122,6 +129,8 @@ fn plain_fault(path: &[u8]) -> Option<Fault> {
         Some(Fault::Backslash)
     } else if path.split(|byte| *byte == b'/').any(is_dot_segment) {
         Some(Fault::DotSegment)
+    } else if std::str::from_utf8(path).is_err() {
+        Some(Fault::NotUtf8)
     } else {
         None
     }
@@ -164,7 +173,8 @@ impl Guard for HygieneLayer {
         if self.mode == Mode::Off {
             return ControlFlow::Continue(());
         }
-        let Some(fault) = self.fault(&head.uri) else {
+        let two_hosts = head.headers.get_all(header::HOST).iter().nth(1).map(|_| Fault::TwoHosts);
+        let Some(fault) = two_hosts.or_else(|| self.fault(&head.uri)) else {
             return ControlFlow::Continue(());
         };
         let (rule, detail) = fault.row();
@@ -211,6 +221,9 @@ mod tests {
             ("/%zz", Some(Fault::BrokenEscape)),
             ("/%", Some(Fault::BrokenEscape)),
             ("/%2", Some(Fault::BrokenEscape)),
+            ("/%c0%ae%c0%ae/x", Some(Fault::NotUtf8)),
+            ("/%e0%80%ae/x", Some(Fault::NotUtf8)),
+            ("/%25252e%25252e/x", Some(Fault::ManyTimes)),
         ] {
             assert_eq!(HygieneLayer::new().fault(&target.parse().unwrap()), fault, "{target}");
         }

@@ -1,8 +1,9 @@
 //! Gives an error without a body, or with a line of text, the same shape as every other refusal.
 //!
 //! **The rule.** An answer of 400 or more that is empty and untyped (axum's 404 and 405) or `text/plain` (axum's extractor
-//! rejections) becomes problem+json with the request's id. The text of a 4xx becomes its `detail`, that of a 5xx goes to
-//! the log only. Everything else passes as it is: JSON, HTML, and problems already made. Headers stay.
+//! rejections) becomes problem+json with the request's id. The text of a 4xx becomes its `detail`; one that is long,
+//! compressed or not there at once is left alone. The text of a 5xx goes to the log only, the first KiB of it. A
+//! [`Rejection`] that a handler returns gets the id. Everything else passes as it is: JSON, HTML. Headers stay.
 //!
 //! ```
 //! let app: axum::Router = axum::Router::new().layer(palisade::problem::ProblemLayer::new());
@@ -12,7 +13,7 @@ use std::ops::ControlFlow;
 
 use axum_core::body::Body;
 use futures_util::FutureExt as _;
-use http::{StatusCode, header, request::Parts};
+use http::{HeaderMap, StatusCode, header, request::Parts};
 use http_body::Body as _;
 use http_body_util::BodyExt as _;
 use tower_layer::Layer;
@@ -20,7 +21,7 @@ use tower_layer::Layer;
 use crate::{Facts, Guard, Kind, Rejection, Response, guard::Guarded, rejection::CustomKind};
 
 /// A text longer than this is no message for a client.
-const LONGEST_DETAIL: u64 = 1024;
+const LONGEST_DETAIL: usize = 1024;
 
 /// Makes problems of bare errors. See the [module](self) for the exact rule.
 #[derive(Debug, Clone, Copy, Default)]
@@ -55,24 +56,33 @@ fn kind_of(status: StatusCode) -> Kind {
     }
 }
 
+/// Whether the answer says no more than its status, or a line of text.
 fn is_bare(response: &Response) -> bool {
-    let status = response.status();
-    if !(status.is_client_error() || status.is_server_error()) || response.extensions().get::<Rejection>().is_some() {
-        return false;
-    }
     match response.headers().get(header::CONTENT_TYPE) {
         Some(content_type) => content_type.as_bytes().starts_with(b"text/plain"),
         None => response.body().size_hint().exact() == Some(0),
     }
 }
 
-/// The text of a short body that is there at once.
-fn text_of(body: Body) -> String {
-    if body.size_hint().exact().is_none_or(|length| length > LONGEST_DETAIL) {
-        return String::new();
+/// The text of a body that is there at once and not compressed, up to [`LONGEST_DETAIL`]; and whether that is all of it.
+fn text_of(body: Body, headers: &HeaderMap) -> (String, bool) {
+    if headers.contains_key(header::CONTENT_ENCODING) {
+        return ("(compressed)".to_owned(), false);
     }
-    let collected = body.collect().now_or_never().and_then(Result::ok);
-    collected.map_or_else(String::new, |body| String::from_utf8_lossy(&body.to_bytes()).into_owned())
+    if body.size_hint().exact().is_none() {
+        return ("(streamed)".to_owned(), false);
+    }
+    let Some(Ok(body)) = body.collect().now_or_never() else { return ("(not readable)".to_owned(), false) };
+    let bytes = body.to_bytes();
+    let kept = &bytes[..bytes.len().min(LONGEST_DETAIL)];
+    (String::from_utf8_lossy(kept).into_owned(), kept.len() == bytes.len())
+}
+
+/// Whether [`text_of`] would have all of it.
+fn is_short(response: &Response) -> bool {
+    let exact = response.body().size_hint().exact();
+    let short = exact.is_some_and(|length| length <= LONGEST_DETAIL as u64);
+    short && !response.headers().contains_key(header::CONTENT_ENCODING)
 }
 
 impl Guard for ProblemLayer {
@@ -83,14 +93,24 @@ impl Guard for ProblemLayer {
     }
 
     fn on_response(&self, facts: &mut Facts, response: &mut Response) {
-        if !is_bare(response) {
+        let status = response.status();
+        if !(status.is_client_error() || status.is_server_error()) {
             return;
         }
-        let text = text_of(std::mem::take(response.body_mut()));
-        let rejection = Rejection::new(kind_of(response.status()));
-        let rejection =
-            if response.status().is_server_error() { rejection.cause(text) } else { rejection.detail(text) };
-        rejection.replace(response, facts);
+        if let Some(rejection) = response.extensions().get::<Rejection>() {
+            if rejection.is_anonymous() {
+                rejection.clone().replace(response, facts);
+            }
+        } else if is_bare(response) && (status.is_server_error() || is_short(response)) {
+            let (text, complete) = text_of(std::mem::take(response.body_mut()), response.headers());
+            let rejection = Rejection::new(kind_of(status));
+            let rejection = match (status.is_server_error(), complete) {
+                (true, true) => rejection.cause(text),
+                (true, false) => rejection.cause(text + " ..."),
+                (false, _) => rejection.detail(text),
+            };
+            rejection.replace(response, facts);
+        }
     }
 }
 

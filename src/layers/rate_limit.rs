@@ -1,7 +1,7 @@
 //! Says when one caller has had enough, and when there will be more.
 //!
 //! **The rule.** A [`Policy`] names a [`Key`] (who is counted) and a [`Quota`] per tier. The tier is the principal's, or
-//! `anonymous`; a tier the policy does not list gets the quota of its first. Several policies are one decision: a request
+//! `anonymous`; one that the policy does not list is `anonymous` too. Several policies are one decision: a request
 //! that one of them refuses charges none. It is refused with 429 `quota-exceeded`, the names of the policies, and the
 //! `Retry-After` after which it is let in: rounded up to seconds, at least 1. Every answer says how much is left, in the
 //! headers that [`Headers`] names.
@@ -70,7 +70,7 @@ pub use self::{
     quota::Quota,
     refused::Refused,
 };
-use crate::{ConfigError, End, Facts, Guard, Response, guard::Guarded};
+use crate::{ConfigError, End, Facts, Guard, Mode, Response, guard::Guarded};
 
 /// The arithmetic and the table, for benches and models. No part of the API: it may change with any version.
 #[doc(hidden)]
@@ -145,8 +145,11 @@ impl RateLimitLayer {
         Ok(())
     }
 
-    pub(crate) fn describe(&self) -> String {
-        self.shared.rules.load().policies.iter().map(Compiled::describe).collect::<Vec<_>>().join("; ")
+    /// The strictest mode of its policies, and all of them in words.
+    pub(crate) fn describe(&self) -> (Mode, String) {
+        let rules = self.shared.rules.load();
+        let mode = rules.policies.iter().map(Compiled::mode).max().unwrap_or(Mode::Off);
+        (mode, rules.policies.iter().map(Compiled::describe).collect::<Vec<_>>().join("; "))
     }
 }
 
@@ -274,6 +277,13 @@ pub struct Charges {
     failed: bool,
 }
 
+impl Charges {
+    /// Whether something is to be done at the end: a concurrent request to be counted off, a cost to be settled.
+    fn end_with_the_request(&self) -> bool {
+        self.all.iter().any(|charge| self.rules.policies[charge.policy].ends(charge))
+    }
+}
+
 impl Guard for RateLimitLayer {
     type Ticket = Option<Charges>;
     const WATCHES_END: bool = true;
@@ -296,6 +306,10 @@ impl Guard for RateLimitLayer {
         ControlFlow::Continue(Some(Charges { rules, all: charges, tells, cost, failed: false }))
     }
 
+    fn watches_end(&self, ticket: &Self::Ticket) -> bool {
+        ticket.as_ref().is_some_and(Charges::end_with_the_request)
+    }
+
     fn on_response(&self, ticket: &mut Self::Ticket, response: &mut Response) {
         let Some(Charges { rules, all: charges, tells, cost, failed }) = ticket else { return };
         *failed = response.status().is_server_error();
@@ -308,10 +322,8 @@ impl Guard for RateLimitLayer {
     }
 
     fn on_end(&self, ticket: Self::Ticket, end: End) {
-        let Some(Charges { rules, all: mut charges, cost, failed, .. }) = ticket else { return };
-        if !charges.iter().any(|charge| rules.policies[charge.policy].ends(charge)) {
-            return;
-        }
+        let Some(ticket) = ticket.filter(Charges::end_with_the_request) else { return };
+        let Charges { rules, all: mut charges, cost, failed, .. } = ticket;
         let moment = self.shared.clock.now();
         let served = end == End::Complete && !failed;
         let actual = cost.and_then(|cost| cost.settled()).or((!served).then_some(0));

@@ -82,10 +82,13 @@ impl Guard for RequestIdLayer {
 
     fn on_request(&self, head: &mut Parts) -> ControlFlow<Response, RequestId> {
         let facts = Facts::of(head);
-        let trusted = facts.client().is_some_and(super::client_ip::ClientIp::is_peer_trusted);
-        let inbound = head.headers.get(&X_REQUEST_ID);
-        let id = inbound.filter(|_| trusted).and_then(RequestId::accept).unwrap_or_else(RequestId::new);
-        if inbound.is_some() {
+        let trusted = facts.client().is_some_and(|client| client.is_peer_trusted());
+        let mut sent = head.headers.get_all(&X_REQUEST_ID).iter();
+        let (first, more) = (sent.next(), sent.next().is_some());
+        let inbound = first.filter(|_| trusted && !more).and_then(RequestId::accept);
+        // Two layers of a kind give one id.
+        let id = facts.request_id().cloned().or(inbound).unwrap_or_else(RequestId::new);
+        if first.is_some() {
             head.headers.insert(X_REQUEST_ID, id.0.clone());
         }
         facts.set_request_id(id.clone());

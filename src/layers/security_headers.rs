@@ -38,7 +38,7 @@ struct Settings {
     preset: &'static str,
     headers: Vec<Header>,
     /// Two years and subdomains. Without `preload`: that is a promise for others to make.
-    hsts: HeaderValue,
+    hsts: Option<HeaderValue>,
 }
 
 const API_POLICY: &str = "default-src 'none'; frame-ancestors 'none'";
@@ -77,7 +77,7 @@ impl SecurityHeadersLayer {
     fn preset(preset: &'static str, own: &[(HeaderName, &'static str)]) -> Self {
         let all = own.iter().chain(&COMMON);
         let headers = all.map(|(name, value)| (name.clone(), HeaderValue::from_static(value))).collect();
-        let hsts = HeaderValue::from_static("max-age=63072000; includeSubDomains");
+        let hsts = Some(HeaderValue::from_static("max-age=63072000; includeSubDomains"));
         Self { settings: Arc::new(Settings { preset, headers, hsts }) }
     }
 
@@ -86,7 +86,7 @@ impl SecurityHeadersLayer {
     pub fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
         let settings = Arc::make_mut(&mut self.settings);
         if name == header::STRICT_TRANSPORT_SECURITY {
-            settings.hsts = value;
+            settings.hsts = Some(value);
             return self;
         }
         settings.headers.retain(|(known, _)| *known != name);
@@ -97,7 +97,9 @@ impl SecurityHeadersLayer {
     /// Leaves one header to the handler.
     #[must_use]
     pub fn without(mut self, name: &HeaderName) -> Self {
-        Arc::make_mut(&mut self.settings).headers.retain(|(known, _)| known != name);
+        let settings = Arc::make_mut(&mut self.settings);
+        settings.headers.retain(|(known, _)| known != name);
+        settings.hsts = settings.hsts.take().filter(|_| name != header::STRICT_TRANSPORT_SECURITY);
         self
     }
 
@@ -123,8 +125,8 @@ impl Guard for SecurityHeadersLayer {
         for (name, value) in &self.settings.headers {
             headers.entry(name).or_insert_with(|| value.clone());
         }
-        if *https {
-            headers.entry(header::STRICT_TRANSPORT_SECURITY).or_insert_with(|| self.settings.hsts.clone());
+        if let Some(hsts) = self.settings.hsts.as_ref().filter(|_| *https) {
+            headers.entry(header::STRICT_TRANSPORT_SECURITY).or_insert_with(|| hsts.clone());
         }
     }
 }

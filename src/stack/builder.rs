@@ -19,6 +19,7 @@ use crate::{
     rate_limit::{Headers, Key, Policy, Quota, RateLimitBuilder, RateLimitLayer},
     request_id::RequestIdLayer,
     security_headers::SecurityHeadersLayer,
+    tier_lookup::TierLookup,
 };
 
 /// A [`Stack`] in the making. Nothing is checked before [`build`](Self::build), which then names every mistake at once.
@@ -31,6 +32,7 @@ pub struct StackBuilder {
     credentials: bool,
     trusted_proxies: Vec<String>,
     authentication: Option<AuthenticationLayer>,
+    tiers: Option<TierLookup>,
     limits: Option<Limits>,
     cors: Option<CorsLayer>,
     security_headers: SecurityHeadersLayer,
@@ -53,6 +55,12 @@ impl From<RateLimitBuilder> for Limits {
     }
 }
 
+impl<const N: usize> From<[Policy; N]> for Limits {
+    fn from(policies: [Policy; N]) -> Self {
+        policies.into_iter().fold(RateLimitLayer::builder(), RateLimitBuilder::policy).into()
+    }
+}
+
 impl From<Policy> for Limits {
     fn from(policy: Policy) -> Self {
         RateLimitLayer::builder().policy(policy).into()
@@ -68,6 +76,7 @@ impl StackBuilder {
             credentials: false,
             trusted_proxies: Vec::new(),
             authentication: None,
+            tiers: None,
             limits: None,
             cors: None,
             security_headers: SecurityHeadersLayer::api(),
@@ -80,8 +89,8 @@ impl StackBuilder {
     }
 
     /// Sites whose pages may call the service, such as `https://app.example`. Until one is named, none may.
-    pub fn origins<S: Into<String>>(mut self, origins: impl IntoIterator<Item = S>) -> Self {
-        self.origins.extend(origins.into_iter().map(Into::into));
+    pub fn origins<S: AsRef<str>>(mut self, origins: impl IntoIterator<Item = S>) -> Self {
+        self.origins.extend(origins.into_iter().map(|origin| origin.as_ref().to_owned()));
         self
     }
 
@@ -92,8 +101,8 @@ impl StackBuilder {
     }
 
     /// CIDRs or addresses of the proxies in front: whom they forward for is believed.
-    pub fn trusted_proxies<S: Into<String>>(mut self, proxies: impl IntoIterator<Item = S>) -> Self {
-        self.trusted_proxies.extend(proxies.into_iter().map(Into::into));
+    pub fn trusted_proxies<S: AsRef<str>>(mut self, proxies: impl IntoIterator<Item = S>) -> Self {
+        self.trusted_proxies.extend(proxies.into_iter().map(|proxy| proxy.as_ref().to_owned()));
         self
     }
 
@@ -107,7 +116,13 @@ impl StackBuilder {
         self
     }
 
-    /// Limits by principal and tier: a layer, its builder, or one policy.
+    /// Which tier a caller is in, where the principal does not say: see [`tier_lookup`](crate::tier_lookup).
+    pub fn tiers(mut self, lookup: TierLookup) -> Self {
+        self.tiers = Some(lookup);
+        self
+    }
+
+    /// Limits by principal and tier: a layer, its builder, one policy or several.
     pub fn limits(mut self, limits: impl Into<Limits>) -> Self {
         self.limits = Some(limits.into());
         self
@@ -175,6 +190,18 @@ impl StackBuilder {
         if deadline.is_zero() {
             mistakes.push("deadline", "is 0, which no handler meets");
         }
+        let cors = self.cors.or(named);
+        for origin in cors.iter().flat_map(CorsLayer::careless) {
+            mistakes.push(
+                "origin",
+                format_args!(
+                    "`{origin}` may send credentials, and is plain HTTP: anyone on the way can write its pages"
+                ),
+            );
+        }
+        if let Some(fault) = access.fault() {
+            mistakes.push("access", fault);
+        }
         let layers = Layers {
             profile: name,
             access,
@@ -183,10 +210,11 @@ impl StackBuilder {
             metrics: Some(MetricsLayer::new()),
             error_tracking: Some(ErrorTrackingLayer::new()),
             security_headers: Some(self.security_headers),
-            cors: self.cors.or(named),
+            cors,
             hygiene: Some(self.hygiene),
             flood: flood.and_then(|flood| mistakes.keep(flood)),
-            authentication: self.authentication,
+            authentication: self.authentication.map(AuthenticationLayer::deferred),
+            tiers: self.tiers,
             rate_limit: limits.and_then(|limits| mistakes.keep(limits)),
             problem: Some(ProblemLayer::new()),
             body_limit: BodyLimitLayer::bytes(body_limit),

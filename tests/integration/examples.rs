@@ -45,7 +45,7 @@ impl Example {
         let headers =
             headers.iter().map(|(name, value)| [*name, ": ", *value, "\r\n"].concat()).collect::<Vec<_>>().concat();
         let length = body.len();
-        write!(stream, "{method} {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: {length}\r\n{headers}\r\n{body}").unwrap();
+        write!(stream, "{method} {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-length: {length}\r\n{headers}\r\n{body}").unwrap();
         let mut answer = Vec::new();
         let _ = stream.read_to_end(&mut answer);
         let answer = String::from_utf8_lossy(&answer).into_owned();
@@ -142,7 +142,8 @@ fn the_showcase_keeps_its_contract() {
     }
     let (status, cut) = example.get("/boom/body");
     assert!(status == 200 && !cut.ends_with("0\r\n\r\n"), "{cut}");
-    let anonymous: Vec<_> = (0..12).map(|_| example.get("/api/items").0).collect();
+    let anonymous = || example.ask("GET", "/api/items", &[("x-forwarded-for", "203.0.113.77")], "").0;
+    let anonymous: Vec<_> = (0..12).map(|_| anonymous()).collect();
     assert_eq!(anonymous, [vec![200; 10], vec![429; 2]].concat());
 }
 

@@ -3,7 +3,7 @@
 use std::{io, time::Duration};
 
 use axum::{Router, body::Body, http::StatusCode, routing::get};
-use palisade::{Check, Health};
+use palisade::{Access, Check, Health};
 
 use crate::support::{application, from_peer, get_from, send, stack};
 
@@ -19,8 +19,7 @@ fn bad(name: &'static str) -> Check {
 async fn probes_answer_as_an_orchestrator_asks() {
     let app = Health::new().check(good("database").critical()).router(&stack().build().unwrap());
     for uri in ["/health", "/health/live", "/health/liveness", "/health/ready", "/ready", "/health/ping"] {
-        let request =
-            from_peer("10.1.2.3", "GET", uri).header("host", "10.1.2.3:8080").header("user-agent", "kube-probe/1.34");
+        let request = from_peer("10.1.2.3", "GET", uri).header("user-agent", "kube-probe/1.34");
         let answer = send(&app, request.body(Body::empty()).unwrap()).await;
         assert_eq!(answer.status, 200, "{uri}");
         assert_eq!(answer.header("cache-control"), "no-store", "{uri}");
@@ -63,8 +62,11 @@ async fn only_a_critical_check_makes_the_service_unready_and_nothing_makes_it_de
 
 #[tokio::test]
 async fn a_check_is_named_and_its_reason_stays_in_the_log() {
-    let app = Health::new().check(good("cache")).check(bad("database").critical()).router(&stack().build().unwrap());
+    let stack = stack().access(Access::loopback()).build().unwrap();
+    let app = Health::new().check(good("cache")).check(bad("database").critical()).router(&stack);
     let answer = send(&app, get_from("192.0.2.1", "/health")).await;
+    assert_eq!(answer.json(), serde_json::json!({ "status": "fail" }), "a stranger learns no names");
+    let answer = send(&app, get_from("127.0.0.1", "/health")).await;
     assert_eq!(answer.json()["status"], "fail");
     assert_eq!(answer.json()["checks"]["database"]["status"], "fail");
     assert_eq!(answer.json()["checks"]["cache"]["status"], "pass");
@@ -100,4 +102,38 @@ async fn a_wrong_method_on_a_probe_is_a_problem_like_any_other() {
     let answer = send(&app, from_peer("192.0.2.1", "POST", "/health/live").body(Body::empty()).unwrap()).await;
     assert_eq!(answer.status, 405);
     assert_eq!(answer.json()["requestId"], answer.header("x-request-id"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn checks_run_once_a_second_however_often_they_are_asked_for() {
+    use std::sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering::Relaxed},
+    };
+    let runs = Arc::new(AtomicU32::new(0));
+    let counted = runs.clone();
+    let check = Check::new("counted", move || {
+        counted.fetch_add(1, Relaxed);
+        async {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+            Ok::<_, io::Error>(())
+        }
+    });
+    let app: Router = Health::new().check(check.critical()).router(&stack().build().unwrap());
+    let asked = (0..50).map(|_| send(&app, get_from("192.0.2.1", "/ready")));
+    futures_util::future::join_all(asked).await;
+    assert_eq!(runs.load(Relaxed), 1, "who comes meanwhile waits for the answer");
+    tokio::time::advance(Duration::from_secs(1)).await;
+    send(&app, get_from("192.0.2.1", "/ready")).await;
+    assert_eq!(runs.load(Relaxed), 2);
+}
+
+#[tokio::test]
+async fn the_page_for_people_has_a_limit_of_its_own() {
+    let app: Router = Health::new().router(&stack().build().unwrap());
+    let mut statuses = Vec::new();
+    for _ in 0..11 {
+        statuses.push(send(&app, get_from("192.0.2.1", "/health")).await.status.as_u16());
+    }
+    assert_eq!(statuses, [vec![200; 10], vec![429]].concat());
 }

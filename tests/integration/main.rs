@@ -4,6 +4,7 @@
 
 mod allocations;
 mod config;
+mod corners;
 mod cors;
 mod examples;
 mod health;

@@ -42,7 +42,7 @@ impl Answer {
 /// A request from this peer; more can be said before its body.
 pub(crate) fn from_peer(peer: &str, method: &str, uri: &str) -> request::Builder {
     let peer: SocketAddr = format!("{peer}:4711").parse().unwrap();
-    Request::builder().method(method).uri(uri).extension(ConnectInfo(peer))
+    Request::builder().method(method).uri(uri).header("host", "localhost").extension(ConnectInfo(peer))
 }
 
 pub(crate) fn get_from(peer: &str, uri: &str) -> Request<Body> {

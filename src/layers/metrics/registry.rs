@@ -25,7 +25,8 @@ pub(super) struct Registry {
     len: AtomicUsize,
     /// A route's few series are searched in order. Written to when a series is first met, read ever after.
     routes: RwLock<HashMap<Box<str>, Vec<Arc<Series>>>>,
-    decisions: Mutex<BTreeMap<String, u64>>,
+    /// Guards, policies and reasons are the operator's words: there are as many as there are.
+    decisions: Mutex<BTreeMap<Decision, u64>>,
 }
 
 #[derive(Debug)]
@@ -87,15 +88,11 @@ impl Registry {
     }
 
     pub(super) fn count(&self, decision: &Decision) {
-        let labels = format!(
-            r#"guard="{}",policy="{}",outcome="{}",reason="{}",mode="{}""#,
-            decision.guard(),
-            escape(decision.policy()),
-            decision.outcome(),
-            decision.reason(),
-            decision.mode()
-        );
-        *self.decisions.lock().unwrap_or_else(PoisonError::into_inner).entry(labels).or_default() += 1;
+        let mut decisions = self.decisions.lock().unwrap_or_else(PoisonError::into_inner);
+        match decisions.get_mut(decision) {
+            Some(count) => *count += 1,
+            None => drop(decisions.insert(decision.clone(), 1)),
+        }
     }
 
     pub(super) fn render(&self, in_flight: u64) -> String {
@@ -128,8 +125,13 @@ impl Registry {
         head(out, "http_requests_in_flight", "gauge", "Requests whose answer has not ended.")?;
         writeln!(out, "http_requests_in_flight {in_flight}")?;
         head(out, "palisade_decisions_total", "counter", "What guards objected to, refused or only reported.")?;
-        for (labels, count) in &*self.decisions.lock().unwrap_or_else(PoisonError::into_inner) {
-            writeln!(out, "palisade_decisions_total{{{labels}}} {count}")?;
+        for (decision, count) in &*self.decisions.lock().unwrap_or_else(PoisonError::into_inner) {
+            let (guard, policy, outcome) = (decision.guard(), escape(decision.policy()), decision.outcome());
+            let (reason, mode) = (decision.reason(), decision.mode());
+            writeln!(
+                out,
+                "palisade_decisions_total{{guard=\"{guard}\",policy=\"{policy}\",outcome=\"{outcome}\",reason=\"{reason}\",mode=\"{mode}\"}} {count}"
+            )?;
         }
         Ok(())
     }

@@ -15,7 +15,7 @@ use super::{
     Key, MissingKey, Policy, Quota, Subject,
     headers::Said,
     limit::{Limit, Moment, Receipt, Standing, Store},
-    policy::ANONYMOUS,
+    policy::{ANONYMOUS, EVERYONE},
     table::seeded_hasher,
 };
 use crate::{ConfigError, Facts, Mode};
@@ -27,6 +27,8 @@ pub(super) struct Compiled {
     policy: Policy,
     seed: SeedableRandomState,
     tiers: Vec<Tier>,
+    /// The tier of those whose own is not listed: `anonymous`, or else the one that gives the least.
+    unlisted: usize,
     store: Arc<Store>,
     counters: Arc<Counters>,
     /// Whether it has been told that requests come without the key.
@@ -94,7 +96,8 @@ impl Compiled {
         let store = Store::new(&limits, policy.keys).map_err(|problem| ConfigError::new(&place, problem));
         let Some(store) = error.keep(store) else { return Err(error) };
         let (store, counters) = (Arc::new(store), Arc::default());
-        error.or(Self { policy, seed: seeded_hasher(), tiers, store, counters, told: AtomicBool::new(false) })
+        let unlisted = unlisted(&tiers);
+        error.or(Self { policy, seed: seeded_hasher(), tiers, unlisted, store, counters, told: AtomicBool::new(false) })
     }
 
     /// Goes on with the counts of the policy that this one replaces, where both count alike.
@@ -161,7 +164,9 @@ impl Compiled {
             }
         }
         let tier = self.tier_index(head, facts);
-        facts.set_tier(&self.tiers[tier].name);
+        if &*self.tiers[tier].name != EVERYONE {
+            facts.set_tier(&self.tiers[tier].name);
+        }
         let cost = price.of(head);
         let charge = |key, is_around| {
             let standing = Standing { limit: 0, left: 0, wait: 0, rest: 0 };
@@ -176,7 +181,7 @@ impl Compiled {
         let told = self.policy.tier_of.as_ref().and_then(|tier_of| tier_of(head, caller));
         let known = told.as_deref().or(facts.looked_up_tier()).or(caller.and_then(|caller| caller.tier_name()));
         let name = known.unwrap_or(ANONYMOUS);
-        self.tiers.iter().position(|tier| &*tier.name == name).unwrap_or(0)
+        self.tiers.iter().position(|tier| &*tier.name == name).unwrap_or(self.unlisted)
     }
 
     #[cold]
@@ -257,7 +262,7 @@ impl Compiled {
     /// What a key of this policy has left in a tier, without charging it.
     pub(super) fn look(&self, key: u64, tier: Option<&str>, moment: Moment) -> Option<Standing> {
         let wanted = tier.unwrap_or(ANONYMOUS);
-        let tier = self.tiers.iter().find(|tier| &*tier.name == wanted).or(self.tiers.first())?;
+        let tier = self.tiers.iter().find(|tier| &*tier.name == wanted).or(self.tiers.get(self.unlisted))?;
         Some(self.store.peek(key, &tier.limit, moment, 0))
     }
 
@@ -270,6 +275,12 @@ impl Compiled {
         let mode = if self.mode() == Mode::Enforce { String::new() } else { format!(" ({})", self.mode()) };
         format!("`{}`{mode} by {}: {}", self.name(), self.policy.key, tiers.join(", "))
     }
+}
+
+fn unlisted(tiers: &[Tier]) -> usize {
+    let anonymous = tiers.iter().position(|tier| &*tier.name == ANONYMOUS);
+    let by_rate = |(_, a): &(usize, &Tier), (_, b): &(usize, &Tier)| a.quota.rate().total_cmp(&b.quota.rate());
+    anonymous.or_else(|| tiers.iter().enumerate().min_by(by_rate).map(|(index, _)| index)).unwrap_or(0)
 }
 
 /// The key is missing, and the policy says to refuse then.

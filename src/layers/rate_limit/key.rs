@@ -137,8 +137,8 @@ impl Key {
     /// The address, where it is what is counted.
     fn address_counted(&self, facts: &Facts) -> Option<IpAddr> {
         match self.0 {
-            Which::Address => facts.client()?.addr(),
-            Which::PrincipalOrAddress if facts.principal().is_none() => facts.client()?.addr(),
+            Which::Address => facts.address(),
+            Which::PrincipalOrAddress if facts.principal().is_none() => facts.address(),
             _ => None,
         }
     }
@@ -183,7 +183,7 @@ impl<'a> Subject<'a> {
 }
 
 fn address(facts: &Facts) -> Option<Subject<'static>> {
-    facts.client()?.addr().map(Subject::address)
+    facts.address().map(Subject::address)
 }
 
 fn prefix(six: Ipv6Addr, bits: u32) -> Ipv6Addr {

@@ -49,7 +49,7 @@ impl Lists {
 impl List {
     fn has(&self, facts: &Facts) -> bool {
         let by_address = || {
-            let addr = facts.client().and_then(super::super::client_ip::ClientIp::addr);
+            let addr = facts.address();
             addr.is_some_and(|addr| self.nets.iter().any(|net| net.contains(&addr)))
         };
         let by_name = || facts.principal().is_some_and(|caller| self.principals.contains(caller.id()));

@@ -78,7 +78,7 @@ impl LoginLimit {
         let moment = self.0.clock.now();
         let account = account.trim().to_lowercase();
         let account = Key::hash_of(&self.0.seed, &[Subject::value(account.as_bytes())]);
-        let client = facts.client().and_then(super::super::client_ip::ClientIp::addr);
+        let client = facts.address();
         let address = Key::hash_of(&self.0.seed, client.map(Subject::address).as_slice());
         let Inner { accounts, addresses, .. } = &*self.0;
         // Both are looked at before either is charged, so that a refusal costs nothing.

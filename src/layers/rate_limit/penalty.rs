@@ -163,7 +163,7 @@ impl Penalties {
         self.bans.owe(key, ban, moment.now);
         tracing::warn!(
             target: "palisade::rate_limit",
-            client = facts.client().and_then(super::super::client_ip::ClientIp::addr).map(tracing::field::display),
+            client = facts.address().map(tracing::field::display),
             principal = facts.principal().map(crate::principal::Principal::id),
             seconds = Duration::from_nanos(ban).as_secs(),
             "a caller is banned for going on after refusals"

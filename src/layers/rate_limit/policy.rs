@@ -51,6 +51,8 @@ pub enum MissingKey {
 
 /// The tier of a caller that nobody knows.
 pub(super) const ANONYMOUS: &str = "anonymous";
+/// The tier of a policy without tiers; no caller is said to be in it.
+pub(super) const EVERYONE: &str = "everyone";
 
 impl Policy {
     /// A policy without a quota yet. The name stands in refusals, headers, logs and metrics.
@@ -69,7 +71,8 @@ impl Policy {
         }
     }
 
-    /// The quota of one tier. The first tier named is also that of a caller whose tier is not listed.
+    /// The quota of one tier. A caller whose tier is not listed is `anonymous`; where that is not listed either, it has
+    /// the tier that gives the least.
     pub fn tier(mut self, name: impl Into<Arc<str>>, quota: Quota) -> Self {
         self.tiers.push((name.into(), quota));
         self
@@ -77,7 +80,7 @@ impl Policy {
 
     /// One quota for all.
     pub fn quota(self, quota: Quota) -> Self {
-        self.tier("everyone", quota)
+        self.tier(EVERYONE, quota)
     }
 
     /// Which tier a request is in, where that is not for the principal to say. `None` is the principal's, or `anonymous`.

@@ -105,6 +105,11 @@ impl Quota {
         self.period
     }
 
+    /// Requests per second, to compare quotas by.
+    pub(super) fn rate(self) -> f64 {
+        if self.period.is_zero() { f64::from(self.count) } else { f64::from(self.count) / self.period.as_secs_f64() }
+    }
+
     /// The same quota for `times` as many.
     pub(super) const fn times(self, times: u32) -> Self {
         Self { count: self.count.saturating_mul(times), burst: self.burst.saturating_mul(times), ..self }
@@ -158,7 +163,7 @@ impl fmt::Display for Quota {
 impl FromStr for Quota {
     type Err = ConfigError;
 
-    /// Reads what `Display` writes: `10 per minute`, `100 per second, burst 20`, `5 per 15 minutes, sliding window`, `8 at once`.
+    /// Reads what `Display` writes of whole seconds: `10 per minute`, `100 per second, burst 20`, `5 per 15 minutes, sliding window`, `8 at once`.
     fn from_str(text: &str) -> Result<Self, ConfigError> {
         parse(text).ok_or_else(|| {
             ConfigError::new("quota", format_args!("`{text}` is none; write it like `100 per minute, burst 20`"))

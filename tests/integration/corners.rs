@@ -1,0 +1,238 @@
+//! What a hostile reader found once, kept from coming back.
+
+use axum::{
+    Router,
+    body::Body,
+    http::{HeaderValue, StatusCode, header, request::Parts},
+    routing::get,
+};
+use palisade::{
+    Facts, Guard as _, Kind, Mode, Part, Principal, Rejection, Stack,
+    cors::CorsLayer,
+    rate_limit::{Key, Policy, Quota},
+    request_id::RequestIdLayer,
+    security_headers::SecurityHeadersLayer,
+};
+
+use crate::support::{ORIGIN, application, from_peer, get_from, log, send, stack};
+
+async fn tier(facts: Facts) -> String {
+    facts.tier().unwrap_or("none").to_owned()
+}
+
+#[tokio::test]
+async fn the_flood_limit_puts_nobody_in_a_tier() {
+    let limits = Policy::new("api", Key::principal_or_address())
+        .tier("anonymous", Quota::per_minute(10))
+        .tier("pro", Quota::per_minute(100));
+    let who = |head: &Parts| head.headers.get("x-user").map(|_| Principal::new("user:1").tier("pro"));
+    let app = Stack::production().authenticate(who).limits(limits).build().unwrap();
+    let app = app.wrap(Router::new().route("/", get(tier)));
+    assert_eq!(send(&app, get_from("192.0.2.1", "/")).await.text(), "anonymous");
+    let request = from_peer("192.0.2.1", "GET", "/").header("x-user", "1").body(Body::empty()).unwrap();
+    assert_eq!(send(&app, request).await.text(), "pro");
+}
+
+#[tokio::test]
+async fn a_limit_alone_counts_each_peer_for_itself() {
+    let limit = Policy::new("api", Key::address()).quota(Quota::per_minute(1)).build().unwrap();
+    let app: Router = Router::new().route("/", get(|| async {})).layer(limit);
+    for peer in ["192.0.2.1", "192.0.2.2", "192.0.2.3"] {
+        assert_eq!(send(&app, get_from(peer, "/")).await.status, 200, "{peer}");
+        assert_eq!(send(&app, get_from(peer, "/")).await.status, 429, "{peer}");
+    }
+}
+
+#[tokio::test]
+async fn a_rejection_that_a_handler_returns_gets_the_request_id() {
+    let refuses = || async { Err::<&str, _>(Rejection::new(Kind::Forbidden).detail("Only owners.")) };
+    let answer =
+        send(&stack().build().unwrap().wrap(Router::new().route("/", get(refuses))), get_from("192.0.2.1", "/")).await;
+    assert_eq!(answer.status, 403);
+    assert_eq!(answer.json()["requestId"], answer.header("x-request-id"));
+    assert_eq!(answer.json()["instance"], "/");
+    assert_eq!(answer.json()["detail"], "Only owners.");
+}
+
+#[tokio::test]
+async fn a_401_carries_a_challenge() {
+    let app = stack()
+        .build()
+        .unwrap()
+        .wrap(Router::new().route("/", get(|caller: Principal| async move { caller.id().to_owned() })));
+    let answer = send(&app, get_from("192.0.2.1", "/")).await;
+    assert_eq!((answer.status, answer.header("www-authenticate")), (StatusCode::UNAUTHORIZED, "Bearer"));
+}
+
+#[tokio::test]
+async fn guessing_credentials_is_limited_like_anything_else() {
+    let guess = |head: &Parts| match head.headers.get("x-api-key") {
+        Some(_) => Err(Rejection::new(Kind::Unauthenticated)),
+        None => Ok(None),
+    };
+    let app = stack().authenticate(guess).build().unwrap().wrap(application());
+    let mut statuses = Vec::new();
+    for index in 0..12 {
+        let request = from_peer("192.0.2.1", "GET", "/items/1").header("x-api-key", index);
+        statuses.push(send(&app, request.body(Body::empty()).unwrap()).await.status.as_u16());
+    }
+    assert_eq!(statuses, [vec![401; 10], vec![429; 2]].concat());
+}
+
+#[tokio::test]
+async fn every_header_of_a_preset_can_be_left_out() {
+    let headers =
+        SecurityHeadersLayer::api().without(&header::STRICT_TRANSPORT_SECURITY).without(&header::X_FRAME_OPTIONS);
+    let app = stack().trusted_proxies(["10.0.0.1"]).security_headers(headers).build().unwrap().wrap(application());
+    let request =
+        from_peer("10.0.0.1", "GET", "/items/1").header("x-forwarded-proto", "https").body(Body::empty()).unwrap();
+    let answer = send(&app, request).await;
+    assert_eq!((answer.header("strict-transport-security"), answer.header("x-frame-options")), ("", ""));
+}
+
+#[tokio::test]
+async fn a_long_error_is_cut_in_the_log_and_left_whole_to_the_client() {
+    let log = log();
+    let app = Router::new()
+        .route("/500", get(|| async { (StatusCode::INTERNAL_SERVER_ERROR, "long cause ".repeat(200)) }))
+        .route("/400", get(|| async { (StatusCode::BAD_REQUEST, "y".repeat(1500)) }));
+    let app = stack().build().unwrap().wrap(app);
+    let answer = send(&app, get_from("192.0.2.1", "/500")).await;
+    assert!(!answer.text().contains("long cause"));
+    let lines = log.lines_with(answer.header("x-request-id"));
+    assert!(lines.iter().any(|line| line.contains("long cause long cause") && line.contains("...")), "{lines:?}");
+    assert_eq!(send(&app, get_from("192.0.2.1", "/400")).await.text(), "y".repeat(1500));
+}
+
+#[tokio::test]
+async fn a_body_that_fails_is_told_of() {
+    let log = log();
+    let broken = || async {
+        Body::from_stream(futures_util::stream::iter([Ok("a"), Err(std::io::Error::other("the disk went away"))]))
+    };
+    let stack = stack().access(palisade::Access::loopback()).build().unwrap();
+    let app = stack.inner_routes().merge(stack.wrap(Router::new().route("/", get(broken))));
+    let response = tower::ServiceExt::oneshot(app.clone(), get_from("192.0.2.1", "/")).await.unwrap();
+    axum::body::to_bytes(response.into_body(), usize::MAX).await.unwrap_err();
+    assert_eq!(log.lines_with("the disk went away").len(), 1);
+    assert_eq!(send(&app, get_from("127.0.0.1", "/errors/stats")).await.json()["error_counts"]["server"], 1);
+}
+
+#[tokio::test]
+async fn two_stacks_around_each_other_give_one_id_and_vary_once() {
+    let seen =
+        |request: axum::extract::Request| async move { request.headers()["x-request-id"].to_str().unwrap().to_owned() };
+    let stack = stack().build().unwrap();
+    let app = stack.wrap(stack.wrap(Router::new().route("/", get(seen))));
+    let request = from_peer("192.0.2.1", "GET", "/").header("x-request-id", "forged").body(Body::empty()).unwrap();
+    let answer = send(&app, request).await;
+    assert_eq!(answer.text(), answer.header("x-request-id"));
+    assert_eq!(answer.headers.get_all("vary").iter().count(), 1);
+}
+
+#[tokio::test]
+async fn of_two_ids_from_a_proxy_neither_is_taken() {
+    let app = stack().trusted_proxies(["10.0.0.1"]).build().unwrap().wrap(application());
+    let request = from_peer("10.0.0.1", "GET", "/items/1").header("x-request-id", "a").header("x-request-id", "b");
+    assert_eq!(send(&app, request.body(Body::empty()).unwrap()).await.header("x-request-id").len(), 36);
+}
+
+#[tokio::test]
+async fn the_route_is_known_although_a_layer_outside_the_router_came_first() {
+    let inner = Router::new().route("/items/{id}", get(|facts: Facts| async move { facts.route().to_owned() }));
+    let app: Router = Router::new().fallback_service(tower::Layer::layer(&RequestIdLayer::new(), inner));
+    assert_eq!(send(&app, get_from("192.0.2.1", "/items/1")).await.text(), "/items/{id}");
+}
+
+#[tokio::test]
+async fn a_chain_that_can_be_absent_keeps_what_is_known() {
+    #[derive(Clone)]
+    struct Breaks;
+    impl palisade::Guard for Breaks {
+        type Ticket = ();
+        fn on_request(&self, _: &mut Parts) -> std::ops::ControlFlow<palisade::Response, ()> {
+            std::ops::ControlFlow::Continue(())
+        }
+        fn on_response(&self, (): &mut (), _: &mut palisade::Response) {
+            panic!("in the guard")
+        }
+    }
+    let chain = Some(RequestIdLayer::new().then(Breaks));
+    let app: Router = Router::new().route("/", get(|| async {})).layer(chain.into_layer());
+    let answer = send(&app, get_from("192.0.2.1", "/")).await;
+    assert_eq!(answer.status, 500);
+    assert_eq!(answer.json()["requestId"], answer.header("x-request-id"));
+}
+
+#[test]
+fn origins_of_plain_http_get_no_credentials_unless_they_are_this_machine() {
+    let with = |origin: &str| Stack::production().origins([origin]).credentials(true).build();
+    assert!(with("http://evil.example").unwrap_err().to_string().contains("plain HTTP"));
+    assert!(with("https://app.example").is_ok());
+    assert!(with("http://localhost:3000").is_ok());
+    assert!(Stack::development().credentials(true).build().is_ok());
+    let cors = CorsLayer::origins(["http://evil.example"]).unwrap().credentials(true);
+    assert!(Stack::production().cors(cors).build().is_err());
+}
+
+#[test]
+fn a_trusted_proxy_cannot_be_everybody_and_a_token_cannot_be_empty() {
+    for everybody in ["0.0.0.0/0", "::/0", "::ffff:0:0/96"] {
+        assert!(Stack::production().trusted_proxies([everybody]).build().is_err(), "{everybody}");
+    }
+    assert!(Stack::production().access(palisade::Access::token("")).build().is_err());
+}
+
+#[tokio::test]
+async fn a_guard_of_ones_own_objects_like_any_other() {
+    #[derive(Clone)]
+    struct Closed;
+    impl palisade::Guard for Closed {
+        type Ticket = ();
+        fn on_request(&self, head: &mut Parts) -> std::ops::ControlFlow<palisade::Response, ()> {
+            Mode::Enforce.object(head, "hours", "opening", Rejection::new(Kind::Unavailable))
+        }
+    }
+    let stack = stack().access(palisade::Access::loopback()).build().unwrap();
+    let app = stack.inner_routes().merge(stack.wrap(application().layer(Closed.into_layer())));
+    let answer = send(&app, get_from("192.0.2.1", "/items/1")).await;
+    assert_eq!(answer.status, 503);
+    assert_eq!(answer.json()["requestId"], answer.header("x-request-id"));
+    let metrics = send(&app, get_from("127.0.0.1", "/metrics")).await;
+    assert!(metrics.text().contains(r#"guard="hours",policy="opening",outcome="refused",reason="unavailable""#));
+}
+
+#[tokio::test]
+async fn a_body_cut_while_reading_and_a_missed_deadline_are_decisions() {
+    tokio::time::pause();
+    let stack = stack().access(palisade::Access::loopback()).build().unwrap();
+    let app = stack.inner_routes().merge(stack.wrap(application()));
+    let pieces = futures_util::stream::iter((0..48).map(|_| Ok::<_, std::io::Error>(vec![b'a'; 1 << 16])));
+    send(&app, from_peer("192.0.2.1", "POST", "/raw").body(Body::from_stream(pieces)).unwrap()).await;
+    send(&app, get_from("192.0.2.1", "/slow")).await;
+    let metrics = send(&app, get_from("127.0.0.1", "/metrics")).await;
+    for reason in ["payload-too-large", "handler-timeout"] {
+        assert!(metrics.text().contains(&format!(r#"reason="{reason}""#)), "{reason} in {}", metrics.text());
+    }
+}
+
+#[tokio::test]
+async fn a_variant_may_allow_what_the_stack_refuses() {
+    let stack = stack().build().unwrap();
+    let files = Router::new().route("/files/{name}", get(|| async { "file" }));
+    let lenient = stack.hygiene(palisade::hygiene::HygieneLayer::new().encoded_slash(true));
+    let open = stack.cors(CorsLayer::origins(["https://other.example"]).unwrap());
+    assert_eq!(send(&stack.wrap(files.clone()), get_from("192.0.2.1", "/files/a%2Fb")).await.status, 400);
+    assert_eq!(send(&lenient.wrap(files.clone()), get_from("192.0.2.1", "/files/a%2Fb")).await.status, 200);
+    let request = from_peer("192.0.2.1", "GET", "/files/a").header("origin", ORIGIN).body(Body::empty()).unwrap();
+    assert_eq!(send(&open.wrap(files), request).await.headers.get("access-control-allow-origin"), None::<&HeaderValue>);
+}
+
+#[test]
+fn the_description_tells_each_mode() {
+    let limit = Policy::new("api", Key::address()).quota(Quota::per_minute(1)).mode(Mode::Report);
+    let text = Stack::production().limits(limit).build().unwrap().without(Part::BodyLimit).describe();
+    assert!(text.contains("rate_limit        report"), "{text}");
+    assert!(text.contains("body_limit        off"), "{text}");
+    assert!(text.contains("client_ip         on"), "{text}");
+}
