@@ -55,7 +55,7 @@ pub use crate::{
     principal::Principal,
     profile::Profile,
     rejection::{Kind, Rejection},
-    serve::serve,
+    serve::{serve, serve_until},
     stack::{Part, Stack},
 };
 

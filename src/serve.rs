@@ -1,13 +1,30 @@
-//! Serves a router so that palisade can see who is connected.
+//! Serves a router so that palisade can see who is connected, and so that no connection outstays its welcome.
 
-use std::{io, net::SocketAddr};
+use std::{future::Future, io, net::SocketAddr, pin::pin, time::Duration};
 
-use axum::Router;
-use tokio::net::TcpListener;
+use axum::{Router, extract::ConnectInfo};
+use axum_core::body::Body;
+use futures_util::future::{Either, select};
+use http::Request;
+use hyper::{body::Incoming, service::service_fn};
+use hyper_util::{
+    rt::{TokioExecutor, TokioIo, TokioTimer},
+    server::{conn::auto::Builder, graceful::GracefulShutdown},
+};
+use tokio::net::{TcpListener, TcpStream};
+use tower_service::Service as _;
 
-/// Serves `app` on `listener` until `SIGTERM` or Ctrl-C, then lets running requests finish.
+/// How long a connection may take to send a request's head, idle time before it included. More than the 60 s after
+/// which load balancers give an idle connection up: of the two, they must be the first.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(75);
+
+/// How long running requests may take to end. Kubernetes kills 30 s after it has asked.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(25);
+
+/// Serves `app` on `listener` until `SIGTERM` or Ctrl-C, then lets running requests finish for up to 25 s.
 ///
-/// It is `axum::serve` with the peer's address, without which every client is unknown and all share one rate limit.
+/// It gives every request its peer's address, without which all clients share one rate limit, and closes a connection
+/// whose next request has not sent its head after 75 s. HTTP/1.1, with upgrades.
 ///
 /// ```no_run
 /// # async fn run() -> Result<(), Box<dyn std::error::Error>> {
@@ -17,10 +34,61 @@ use tokio::net::TcpListener;
 /// ```
 ///
 /// # Errors
-/// Those of the listener.
+/// Those of the listener that waiting does not mend.
 pub async fn serve(listener: TcpListener, app: Router) -> io::Result<()> {
-    let app = app.into_make_service_with_connect_info::<SocketAddr>();
-    axum::serve(listener, app).with_graceful_shutdown(told_to_stop()).await
+    serve_until(listener, app, told_to_stop()).await
+}
+
+/// [`serve`], until `stop` is ready.
+///
+/// # Errors
+/// As [`serve`].
+pub async fn serve_until(listener: TcpListener, app: Router, stop: impl Future<Output = ()>) -> io::Result<()> {
+    let connections = GracefulShutdown::new();
+    let mut stop = pin!(stop);
+    loop {
+        match select(pin!(listener.accept()), stop.as_mut()).await {
+            Either::Left((Ok((stream, peer)), _)) => open(stream, peer, &app, &connections),
+            Either::Left((Err(error), _)) => outlive(error).await?,
+            Either::Right(_) => break,
+        }
+    }
+    drop(listener);
+    select(pin!(connections.shutdown()), pin!(tokio::time::sleep(DRAIN_TIMEOUT))).await;
+    Ok(())
+}
+
+fn open(stream: TcpStream, peer: SocketAddr, app: &Router, connections: &GracefulShutdown) {
+    // Answers are written whole; there is nothing to wait for.
+    let _ = stream.set_nodelay(true);
+    let app = app.clone();
+    let service = service_fn(move |mut request: Request<Incoming>| {
+        request.extensions_mut().insert(ConnectInfo(peer));
+        app.clone().call(request.map(Body::new))
+    });
+    let mut http = Builder::new(TokioExecutor::new()).http1_only();
+    http.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT);
+    let connection = http.serve_connection_with_upgrades(TokioIo::new(stream), service).into_owned();
+    let connection = connections.watch(connection);
+    tokio::spawn(async move {
+        if let Err(error) = connection.await {
+            tracing::debug!(target: "palisade::serve", %peer, %error, "a connection ended early");
+        }
+    });
+}
+
+/// A client that left in the queue is nobody's fault; no more file handles is a reason to wait, not to end.
+async fn outlive(error: io::Error) -> io::Result<()> {
+    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, InvalidInput, Unsupported};
+    match error.kind() {
+        ConnectionAborted | ConnectionRefused | ConnectionReset => Ok(()),
+        InvalidInput | Unsupported => Err(error),
+        _ => {
+            tracing::error!(target: "palisade::serve", %error, "no connection can be accepted for now");
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            Ok(())
+        }
+    }
 }
 
 async fn told_to_stop() {
@@ -38,5 +106,5 @@ async fn told_to_stop() {
     };
     #[cfg(not(unix))]
     let terminated = std::future::pending::<()>();
-    futures_util::future::select(std::pin::pin!(ctrl_c), std::pin::pin!(terminated)).await;
+    select(pin!(ctrl_c), pin!(terminated)).await;
 }

@@ -104,3 +104,33 @@ async fn a_panic_is_logged_once_with_its_request_id_and_never_sent() {
     assert_eq!(lines.len(), 1, "{lines:?}");
     assert!(lines[0].contains(id) && lines[0].contains("/broken"), "{lines:?}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_head_that_never_ends_is_not_waited_for() {
+    let addr = serve(stack().build().unwrap().wrap(Router::new())).await;
+    let started = tokio::time::Instant::now();
+    talk(addr, "GET / HTTP/1.1\r\nhost: localhost\r\n").await;
+    assert_eq!(started.elapsed().as_secs(), 75);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stop_lets_a_running_request_finish_and_waits_for_no_head_longer_than_it_may() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let addr = listener.local_addr().unwrap();
+    let slow = || async {
+        tokio::time::sleep(std::time::Duration::from_secs(10)).await;
+        "finished"
+    };
+    let app = stack().build().unwrap().wrap(Router::new().route("/", get(slow)));
+    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    let server = tokio::spawn(palisade::serve_until(listener, app, async { drop(stopped.await) }));
+    let mut half = TcpStream::connect(addr).await.unwrap();
+    half.write_all(b"GET / HTTP/1.1\r\n").await.unwrap();
+    let running = tokio::spawn(async move { talk(addr, "GET / HTTP/1.1\r\nhost: localhost\r\n\r\n").await });
+    tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+    let told = tokio::time::Instant::now();
+    stop.send(()).unwrap();
+    assert!(running.await.unwrap().ends_with("finished"));
+    server.await.unwrap().unwrap();
+    assert!(told.elapsed().as_secs() <= 25, "{:?}", told.elapsed());
+}
