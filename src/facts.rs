@@ -50,11 +50,18 @@ struct Inner {
 
 impl Facts {
     /// The facts of this request; made, with the clock read, if this is the first to ask.
+    #[inline]
     pub fn of(head: &mut Parts) -> Self {
-        if let Some(facts) = head.extensions.get::<Self>() {
-            facts.note_route(head);
-            return facts.clone();
+        match head.extensions.get::<Self>() {
+            Some(facts) => {
+                facts.note_route(head);
+                facts.clone()
+            }
+            None => Self::make(head),
         }
+    }
+
+    fn make(head: &mut Parts) -> Self {
         let facts = Self(Arc::new(Inner {
             method: head.method.clone(),
             uri: head.uri.clone(),

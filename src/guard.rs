@@ -102,6 +102,7 @@ pub trait Guard: Clone + Send + Sync + 'static {
 
     /// `on_request`, with a panic in it turned into a refusal. Chains enter their guards one by one.
     #[doc(hidden)]
+    #[inline]
     fn enter(&self, head: &mut Parts) -> Entry<Self::Ticket> {
         match caught(|| self.on_request(head)) {
             Ok(ControlFlow::Continue(ticket)) => Entry::Admitted(ticket),
@@ -112,6 +113,7 @@ pub trait Guard: Clone + Send + Sync + 'static {
 
     /// `on_response`, with a panic in it turned into a 500 that the guards outside still dress.
     #[doc(hidden)]
+    #[inline]
     fn leave(&self, ticket: &mut Self::Ticket, response: &mut Response, facts: Option<&Facts>) {
         if let Err(panic) = caught(|| self.on_response(ticket, response)) {
             *response = panic.respond(facts);
@@ -120,6 +122,7 @@ pub trait Guard: Clone + Send + Sync + 'static {
 
     /// `on_end`, with a panic in it kept from the guards that have yet to hear of the end.
     #[doc(hidden)]
+    #[inline]
     fn finish(&self, ticket: Self::Ticket, end: End) {
         if let Err(panic) = caught(|| self.on_end(ticket, end)) {
             tracing::error!(panic = %panic.message, "a guard panicked at the end of a request");

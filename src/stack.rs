@@ -15,15 +15,15 @@
 mod builder;
 mod describe;
 
-use std::{sync::Arc, time::Duration};
+use std::{ops::ControlFlow, sync::Arc, time::Duration};
 
 use axum::{Router, response::IntoResponse as _, routing::get};
-use http::header;
+use http::{header, request::Parts};
 use tower_layer::Layer;
 
 pub use self::builder::{Limits, StackBuilder};
 use crate::{
-    Access, ConfigError, Guard, Profile,
+    Access, ConfigError, Guard, Profile, Response,
     authentication::{AuthenticationGate, AuthenticationLayer},
     body_limit::BodyLimitLayer,
     client_ip::ClientIpLayer,
@@ -95,7 +95,7 @@ type Outer = chain!(
 );
 
 /// From authentication to the router.
-type Inner = chain!(RateLimitLayer, AuthenticationGate, ProblemLayer);
+type Inner = chain!(RateLimitLayer, AuthenticationGate, ProblemLayer, Room);
 
 /// A service with a whole stack around it.
 pub type Walled<S> =
@@ -124,14 +124,38 @@ impl Layers {
         all.rate_limit                  // needs to know who; anonymous is a tier
             .then(self.gate())          // refuses whom authentication did not accept, now that the attempt is counted
             .then(all.problem)          // a bare error of the router or a handler gets the shape of all others
+            .then(Some(self.room()))    // the first to see the answer makes room for what all the others add to it
     }
 
     fn gate(&self) -> Option<AuthenticationGate> {
         self.authentication.as_ref().map(|_| AuthenticationGate)
     }
 
+    fn room(&self) -> Room {
+        let security = self.security_headers.as_ref().map_or(0, SecurityHeadersLayer::len);
+        // The id; CORS: three and `Vary`; the quotas: two and three.
+        Room(security + 1 + 4 + 5)
+    }
+
     // Then `body_limit`: the only stage whose cost grows with the request.
     // Then `containment`: the handler's span and deadline. Panics are caught all along the way.
+}
+
+/// Makes room for the headers of the whole stack at once: a map that grows twice is moved twice.
+#[derive(Debug, Clone, Copy)]
+#[doc(hidden)]
+pub struct Room(usize);
+
+impl Guard for Room {
+    type Ticket = ();
+
+    fn on_request(&self, _: &mut Parts) -> ControlFlow<Response, ()> {
+        ControlFlow::Continue(())
+    }
+
+    fn on_response(&self, (): &mut (), response: &mut Response) {
+        response.headers_mut().reserve(self.0);
+    }
 }
 
 /// A part of the stack, to be named in [`Stack::without`].

@@ -49,6 +49,7 @@ impl From<Box<dyn Any + Send>> for Panic {
 /// Runs `f`; a panic in it becomes a value.
 ///
 /// What a panicking guard or handler leaves half done is its own: palisade's state is atomics and finished values.
+#[inline]
 pub(super) fn caught<T>(f: impl FnOnce() -> T) -> Result<T, Panic> {
     catch_unwind(AssertUnwindSafe(f)).map_err(Panic::from)
 }

@@ -28,6 +28,7 @@
 
 mod compiled;
 mod cost;
+mod digits;
 mod gcra;
 mod headers;
 mod in_flight;
@@ -271,7 +272,7 @@ impl Clock {
 #[derive(Debug)]
 pub struct Charges {
     rules: Arc<Rules>,
-    all: SmallVec<[Charge; 2]>,
+    all: SmallVec<[Charge; 1]>,
     tells: bool,
     cost: Option<Cost>,
     failed: bool,

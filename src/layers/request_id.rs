@@ -55,7 +55,8 @@ impl RequestId {
         let uuid = Builder::from_unix_timestamp_millis(millis, &rand::rng().random()).into_uuid();
         let mut text = [0; uuid::fmt::Hyphenated::LENGTH];
         uuid.hyphenated().encode_lower(&mut text);
-        Self(HeaderValue::from_maybe_shared(Bytes::copy_from_slice(&text)).unwrap_or(HeaderValue::from_static("none")))
+        // With an owner the text and its count share one allocation, and clones need no other.
+        Self(HeaderValue::from_maybe_shared(Bytes::from_owner(text)).unwrap_or(HeaderValue::from_static("none")))
     }
 
     /// Takes an id over if it is harmless everywhere an id is written.

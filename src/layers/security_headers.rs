@@ -20,12 +20,14 @@
 
 use std::{ops::ControlFlow, sync::Arc};
 
-use http::{HeaderName, HeaderValue, header, request::Parts};
+use http::{HeaderMap, HeaderName, HeaderValue, header, request::Parts};
 use tower_layer::Layer;
 
 use crate::{Facts, Guard, Response, guard::Guarded};
 
 type Header = (HeaderName, HeaderValue);
+
+const X_POWERED_BY: HeaderName = HeaderName::from_static("x-powered-by");
 
 /// Sets security headers. See the [module](self) for the exact rule.
 #[derive(Debug, Clone)]
@@ -103,8 +105,24 @@ impl SecurityHeadersLayer {
         self
     }
 
+    /// How many headers it adds at most.
+    pub(crate) fn len(&self) -> usize {
+        self.settings.headers.len() + 1
+    }
+
     pub(crate) fn describe(&self) -> String {
         format!("preset {}, {} headers, HSTS over HTTPS", self.settings.preset, self.settings.headers.len())
+    }
+}
+
+/// Takes off the value that was appended last. A handler rarely sets one of these, so it is asked afterwards.
+#[cold]
+fn take_back(name: &HeaderName, headers: &mut HeaderMap) {
+    let mut own: Vec<_> = headers.get_all(name).iter().cloned().collect();
+    own.pop();
+    headers.remove(name);
+    for value in own {
+        headers.append(name, value);
     }
 }
 
@@ -120,10 +138,12 @@ impl Guard for SecurityHeadersLayer {
     fn on_response(&self, https: &mut bool, response: &mut Response) {
         let headers = response.headers_mut();
         headers.remove(header::SERVER);
-        headers.remove("x-powered-by");
+        headers.remove(X_POWERED_BY);
         headers.reserve(self.settings.headers.len() + 1);
         for (name, value) in &self.settings.headers {
-            headers.entry(name).or_insert_with(|| value.clone());
+            if headers.append(name, value.clone()) {
+                take_back(name, headers);
+            }
         }
         if let Some(hsts) = self.settings.hsts.as_ref().filter(|_| *https) {
             headers.entry(header::STRICT_TRANSPORT_SECURITY).or_insert_with(|| hsts.clone());

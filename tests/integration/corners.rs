@@ -91,6 +91,19 @@ async fn every_header_of_a_preset_can_be_left_out() {
 }
 
 #[tokio::test]
+async fn a_header_the_handler_has_set_stays_with_all_its_values() {
+    let policies = || async {
+        let policy = header::CONTENT_SECURITY_POLICY;
+        (axum::response::AppendHeaders([(policy.clone(), "default-src 'self'"), (policy, "img-src *")]), "page")
+    };
+    let app = stack().build().unwrap().wrap(Router::new().route("/", get(policies)));
+    let answer = send(&app, get_from("192.0.2.1", "/")).await;
+    let sent: Vec<_> = answer.headers.get_all("content-security-policy").iter().collect();
+    assert_eq!(sent, ["default-src 'self'", "img-src *"]);
+    assert_eq!(answer.headers.get_all("x-frame-options").iter().count(), 1);
+}
+
+#[tokio::test]
 async fn a_long_error_is_cut_in_the_log_and_left_whole_to_the_client() {
     let log = log();
     let app = Router::new()

@@ -1,10 +1,14 @@
 //! What an answer says about the quotas: structured fields of the draft, and the older headers.
 
-use std::fmt::Write as _;
-
+use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
+use smallvec::SmallVec;
 
-use super::{Quota, limit::Standing};
+use super::{
+    Quota,
+    digits::{self, header_value},
+    limit::Standing,
+};
 
 const POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 const STATE: HeaderName = HeaderName::from_static("ratelimit");
@@ -83,7 +87,7 @@ pub(super) const fn seconds(ticks: u64) -> u64 {
 pub(super) struct Said {
     pub(super) advertisement: HeaderValue,
     /// The name as a structured field's string, quotes included.
-    pub(super) name: Box<str>,
+    pub(super) name: Box<[u8]>,
 }
 
 impl Said {
@@ -93,7 +97,7 @@ impl Said {
             0 => format!("{name};q={limit};qu=\"concurrent-requests\""),
             nanos => format!("{name};q={limit};w={}", nanos.div_ceil(1_000_000_000)),
         };
-        Some(Self { advertisement: HeaderValue::try_from(text).ok()?, name: name.into() })
+        Some(Self { advertisement: HeaderValue::try_from(text).ok()?, name: name.into_bytes().into() })
     }
 }
 
@@ -117,19 +121,25 @@ impl Headers {
             return;
         }
         if self.draft.is_some() {
-            let mut states = String::new();
+            let mut states = SmallVec::new();
             for (said, standing) in policies {
                 headers.append(POLICY, said.advertisement.clone());
-                let Standing { left, .. } = standing;
-                let separator = if states.is_empty() { "" } else { ", " };
-                let _ = write!(states, "{separator}{};r={left};t={}", said.name, window(standing));
+                if !states.is_empty() {
+                    states.extend_from_slice(b", ");
+                }
+                states.extend_from_slice(&said.name);
+                states.extend_from_slice(b";r=");
+                digits::push(&mut states, standing.left.into());
+                states.extend_from_slice(b";t=");
+                digits::push(&mut states, window(standing));
             }
-            headers.insert(STATE, HeaderValue::try_from(states).unwrap_or(HeaderValue::from_static("")));
+            let states = HeaderValue::from_maybe_shared(Bytes::copy_from_slice(&states));
+            headers.insert(STATE, states.unwrap_or(HeaderValue::from_static("")));
         }
         if self.legacy {
-            headers.insert(LIMIT, HeaderValue::from(tightest.limit));
-            headers.insert(REMAINING, HeaderValue::from(tightest.left));
-            headers.insert(RESET, HeaderValue::from(seconds(tightest.rest)));
+            headers.insert(LIMIT, header_value(tightest.limit.into()));
+            headers.insert(REMAINING, header_value(tightest.left.into()));
+            headers.insert(RESET, header_value(seconds(tightest.rest)));
         }
     }
 }
@@ -153,5 +163,5 @@ pub(super) fn retry_after(wait: u64, jitter: u64) -> Option<u64> {
 }
 
 pub(super) fn set_retry_after(headers: &mut HeaderMap, seconds: u64) {
-    headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+    headers.insert(header::RETRY_AFTER, header_value(seconds));
 }

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{Facts, Kind, Mode, Rejection, Response, decision::object};
 
-type Charges = SmallVec<[Charge; 2]>;
+type Charges = SmallVec<[Charge; 1]>;
 
 impl Rules {
     /// Whether the caller is on a list of those without limits; breaks for those who are banned.
