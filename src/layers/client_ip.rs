@@ -288,6 +288,13 @@ mod tests {
             (ten, "10.0.0.1", &["203.0.113.9:4711"], Some("203.0.113.9"), Source::Forwarded { hops: 1 }),
             (ten, "::1", &["[2001:db8::7]:443"], Some("2001:db8::7"), Source::Forwarded { hops: 1 }),
             (ten, "::1", &["[2001:db8::7]"], Some("2001:db8::7"), Source::Forwarded { hops: 1 }),
+            (
+                &["::ffff:10.0.0.0/104"],
+                "10.0.0.1",
+                &["203.0.113.9"],
+                Some("203.0.113.9"),
+                Source::Forwarded { hops: 1 },
+            ),
             (ten, "::ffff:10.0.0.1", &["::ffff:203.0.113.9"], Some("203.0.113.9"), Source::Forwarded { hops: 1 }),
         ] {
             let client = resolve(trusted, peer, lines);

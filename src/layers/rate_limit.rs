@@ -128,9 +128,9 @@ impl RateLimitLayer {
 
     /// Puts other policies in the place of these, at once and for all clones. Requests on their way end under the old.
     ///
-    /// A policy of the same name goes on with the counts it had, if it has as many keys and counts alike (not: sliding
-    /// windows). What a caller has used is kept as time: a key with half its quota spent for the next 30 s owes 30 s
-    /// under the new quota too.
+    /// A policy of the same name goes on with the counts it had, if it has as many keys and counts alike (a sliding window:
+    /// up to the greatest count it was made for). What a caller has used is kept as time: a key with half its quota spent
+    /// for the next 30 s owes 30 s under the new quota too. A sliding window keeps the requests themselves.
     ///
     /// # Errors
     /// As [`RateLimitBuilder::build`]; then nothing is replaced.
@@ -232,10 +232,16 @@ impl RateLimitBuilder {
         let lists = Lists::new(self.allowed, self.denied, self.allowed_principals, self.denied_principals);
         let lists = error.keep(lists).unwrap_or_default();
         let penalties = self.penalty.and_then(|ladder| error.keep(ladder.compile()));
-        let (headers, jitter) = (self.headers, self.jitter.as_secs());
+        if self.jitter > DAY {
+            error.push("rate limit", format_args!("has a jitter of {:?}; a day is the most", self.jitter));
+        }
+        let (headers, jitter) = (self.headers, self.jitter.as_millis().div_ceil(1000).try_into().unwrap_or(0));
         error.or(Rules { policies, lists, penalties, headers, jitter, refusal: self.refusal })
     }
 }
+
+/// The greatest jitter.
+const DAY: std::time::Duration = std::time::Duration::from_secs(86_400);
 
 /// Where the layer's time begins. Tokio's clock, so that a test can advance it.
 #[derive(Debug, Clone, Copy)]
@@ -293,18 +299,19 @@ impl Guard for RateLimitLayer {
         let facts = Facts::of(head);
         let rules = self.shared.rules.load_full();
         let moment = self.shared.clock.at(facts.started());
-        if rules.admits_anything(head, &facts, moment)? {
+        let mut all = SmallVec::new();
+        if !rules.admits_anything(head, &facts, moment)? {
+            all = rules.charges(head, &facts)?;
+            rules.charge(&mut all, head, &facts, moment)?;
+        }
+        // For callers too whom the policy does not charge: the handler is the same. And the same for all limits around it.
+        let settled = rules.policies.iter().any(|policy| policy.policy().price.is_settled());
+        let cost = settled.then(|| head.extensions.get_or_insert_default::<Cost>().clone());
+        if all.is_empty() && cost.is_none() {
             return ControlFlow::Continue(None);
         }
-        let mut charges = rules.charges(head, &facts)?;
-        rules.charge(&mut charges, head, &facts, moment)?;
-        let settled = charges.iter().any(|charge| rules.policies[charge.policy].policy().price.is_settled());
-        let cost = settled.then(Cost::default);
-        if let Some(cost) = &cost {
-            head.extensions.insert(cost.clone());
-        }
         let tells = rules.headers.tells_anonymous() || facts.principal().is_some();
-        ControlFlow::Continue(Some(Charges { rules, all: charges, tells, cost, failed: false }))
+        ControlFlow::Continue(Some(Charges { rules, all, tells, cost, failed: false }))
     }
 
     fn watches_end(&self, ticket: &Self::Ticket) -> bool {
@@ -315,10 +322,10 @@ impl Guard for RateLimitLayer {
         let Some(Charges { rules, all: charges, tells, cost, failed }) = ticket else { return };
         *failed = response.status().is_server_error();
         if let Some(cost) = cost {
-            rules.take_cost(charges, cost, response.headers_mut());
+            rules.take_cost(cost, response.headers_mut());
         }
         if *tells {
-            rules.tell(charges, response.headers_mut());
+            rules.tell(charges, response.headers_mut(), None);
         }
     }
 

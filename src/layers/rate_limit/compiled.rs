@@ -12,8 +12,9 @@ use foldhash::quality::SeedableRandomState;
 use http::request::Parts;
 
 use super::{
-    Key, MissingKey, Policy, Quota, Subject,
+    MissingKey, Policy, Quota, Subject,
     headers::Said,
+    key::Hashes,
     limit::{Limit, Moment, Receipt, Standing, Store},
     policy::{ANONYMOUS, EVERYONE},
     table::seeded_hasher,
@@ -81,8 +82,9 @@ impl Compiled {
                 error.push(&place, format_args!("costs {cost} of a quota of {quota}, which never fits"));
             }
             let limit = error.keep(quota.compile(&place));
-            let around = quota.times(AROUND).compile(&place).ok().or(limit);
-            let said = Said::new(&policy.name, *quota, quota.capacity());
+            let around = Some(quota.times(AROUND)).filter(|_| policy.key.may_be_address());
+            let around = around.and_then(|quota| quota.compile(&place).ok()).or(limit);
+            let said = Said::new(&policy.name, *quota);
             if said.is_none() && index == 0 {
                 error.push(&place, "has a name that no header can carry: only printable ASCII can");
             }
@@ -102,17 +104,20 @@ impl Compiled {
 
     /// Goes on with the counts of the policy that this one replaces, where both count alike.
     ///
-    /// What a caller has used stays used, as time: under a quota twice as generous the same debt is paid off twice as
+    /// What a caller has used stays used. In a window that slides, it is the requests themselves; else it is time: under a quota twice as generous the same debt is paid off twice as
     /// fast in requests, and a full one stays full until the time it named is over or the new quota is wider.
     pub(super) fn succeed(&mut self, earlier: &Self) {
         let alike =
             self.tiers.first().zip(earlier.tiers.first()).is_some_and(|(new, old)| new.limit.counts_like(&old.limit));
-        let has_room = !matches!(*self.store, Store::Windows(_));
-        if alike && has_room && self.policy.keys == earlier.policy.keys {
+        let mut limits = self.tiers.iter().flat_map(|tier| [tier.limit, tier.around]);
+        let has_room = self.policy.keys == earlier.policy.keys && earlier.store.holds(&mut limits);
+        if alike && has_room {
             self.store = Arc::clone(&earlier.store);
             self.seed = earlier.seed.clone();
         }
         self.counters = Arc::clone(&earlier.counters);
+        let same_key = self.policy.key.to_string() == earlier.policy.key.to_string();
+        self.told = AtomicBool::new(same_key && earlier.told.load(Relaxed));
     }
 
     pub(super) fn name(&self) -> &str {
@@ -169,7 +174,7 @@ impl Compiled {
         }
         let cost = price.of(head);
         let charge = |key, is_around| {
-            let standing = Standing { limit: 0, left: 0, wait: 0, rest: 0 };
+            let standing = Standing { limit: 0, left: 0, wait: 0, next: 0, rest: 0 };
             Charge { policy: index, tier, key, is_around, cost, standing, receipt: None }
         };
         let around = hashes.around.map(|key| charge(key, true));
@@ -207,12 +212,15 @@ impl Compiled {
 
     /// Whether a charge would fit now. Nothing is changed but what the charge knows.
     pub(super) fn would_fit(&self, charge: &mut Charge, moment: Moment) -> bool {
-        charge.standing = self.store.peek(charge.key, self.limit(charge), moment, charge.cost);
+        charge.standing = self.store.peek(charge.key, self.limit(charge), moment, charge.cost.max(1));
         charge.standing.wait == 0
     }
 
-    /// Makes a charge, if it fits.
+    /// Makes a charge, if it fits. What is free, fits where there is something left.
     pub(super) fn make(&self, charge: &mut Charge, moment: Moment) -> bool {
+        if charge.cost == 0 && !self.would_fit(charge, moment) {
+            return false;
+        }
         match self.store.charge(charge.key, self.limit(charge), moment, charge.cost) {
             Ok((standing, receipt)) => {
                 charge.standing = standing;
@@ -259,15 +267,20 @@ impl Compiled {
         }
     }
 
-    /// What a key of this policy has left in a tier, without charging it.
-    pub(super) fn look(&self, key: u64, tier: Option<&str>, moment: Moment) -> Option<Standing> {
+    /// What a caller has left in a tier, without charging it.
+    pub(super) fn look(&self, caller: &[Subject<'_>], tier: Option<&str>, moment: Moment) -> Option<Standing> {
         let wanted = tier.unwrap_or(ANONYMOUS);
         let tier = self.tiers.iter().find(|tier| &*tier.name == wanted).or(self.tiers.get(self.unlisted))?;
-        Some(self.store.peek(key, &tier.limit, moment, 0))
+        let Hashes { key, around, .. } = self.policy.key.hashes_of(&self.seed, caller);
+        let standing = self.store.peek(key, &tier.limit, moment, 0);
+        Some(around.map_or(standing, |around| standing.within(self.store.peek(around, &tier.around, moment, 0))))
     }
 
-    pub(super) fn hash_of(&self, subjects: &[Subject<'_>]) -> u64 {
-        Key::hash_of(&self.seed, subjects)
+    /// Forgets what a caller has used. Answers whether anything was known.
+    pub(super) fn forget(&self, caller: &[Subject<'_>]) -> bool {
+        let Hashes { key, around, .. } = self.policy.key.hashes_of(&self.seed, caller);
+        let around = around.is_some_and(|around| self.store.reset(around));
+        self.store.reset(key) || around
     }
 
     pub(super) fn describe(&self) -> String {

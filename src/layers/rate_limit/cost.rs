@@ -25,21 +25,21 @@ enum Units {
 
 impl Default for Price {
     fn default() -> Self {
-        Self::fixed(1)
+        Self { units: Units::Fixed(1), settled: false, header: None }
     }
 }
 
 impl Price {
-    pub(super) fn fixed(units: u32) -> Self {
-        Self { units: Units::Fixed(units), settled: false, header: None }
+    pub(super) fn fixed(self, units: u32) -> Self {
+        Self { units: Units::Fixed(units), ..self }
     }
 
-    pub(super) fn by(units: impl Fn(&Parts) -> u32 + Send + Sync + 'static) -> Self {
-        Self { units: Units::By(Arc::new(units)), settled: false, header: None }
+    pub(super) fn by(self, units: impl Fn(&Parts) -> u32 + Send + Sync + 'static) -> Self {
+        Self { units: Units::By(Arc::new(units)), ..self }
     }
 
-    pub(super) fn settled(estimate: u32) -> Self {
-        Self { settled: true, ..Self::fixed(estimate) }
+    pub(super) fn settled(self, estimate: u32) -> Self {
+        Self { settled: true, ..self.fixed(estimate) }
     }
 
     pub(super) fn told_by(self, name: HeaderName) -> Self {

@@ -7,7 +7,7 @@ use smallvec::SmallVec;
 use super::{
     Quota,
     digits::{self, header_value},
-    limit::Standing,
+    limit::{NEVER, Standing},
 };
 
 const POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
@@ -91,9 +91,9 @@ pub(super) struct Said {
 }
 
 impl Said {
-    pub(super) fn new(name: &str, quota: Quota, limit: u32) -> Option<Self> {
-        let name = sf_string(name)?;
-        let text = match quota.period().as_nanos() {
+    pub(super) fn new(name: &str, quota: Quota) -> Option<Self> {
+        let (name, limit) = (sf_string(name)?, quota.capacity());
+        let text = match quota.refills_in().as_nanos() {
             0 => format!("{name};q={limit};qu=\"concurrent-requests\""),
             nanos => format!("{name};q={limit};w={}", nanos.div_ceil(1_000_000_000)),
         };
@@ -109,11 +109,13 @@ fn sf_string(text: &str) -> Option<String> {
 }
 
 impl Headers {
-    /// Writes what each policy says, the one with the least left also in the headers that have room for one.
+    /// Writes what each policy says, the one with the least left also in the headers that have room for one. No `t` is
+    /// longer than `Retry-After`, which must not be earlier than the end of any of them.
     pub(super) fn write<'a>(
         self,
         headers: &mut HeaderMap,
         policies: impl Iterator<Item = (&'a Said, Standing)> + Clone,
+        retry_after: Option<u64>,
     ) {
         let Some((_, tightest)) = policies.clone().min_by_key(|(_, standing)| standing.left) else { return };
         if headers.contains_key(STATE) || headers.contains_key(LIMIT) {
@@ -131,7 +133,7 @@ impl Headers {
                 states.extend_from_slice(b";r=");
                 digits::push(&mut states, standing.left.into());
                 states.extend_from_slice(b";t=");
-                digits::push(&mut states, window(standing));
+                digits::push(&mut states, window(standing).min(retry_after.unwrap_or(u64::MAX)));
             }
             let states = HeaderValue::from_maybe_shared(Bytes::copy_from_slice(&states));
             headers.insert(STATE, states.unwrap_or(HeaderValue::from_static("")));
@@ -146,10 +148,11 @@ impl Headers {
 
 /// The draft's `t`: with nothing left, how long that stays so; else the time in which no more than `left` can be used.
 const fn window(standing: Standing) -> u64 {
-    if standing.left == 0 && standing.wait > 0 && standing.wait != super::limit::NEVER {
-        return at_least_one(seconds(standing.wait));
+    match standing {
+        Standing { left: 0, wait: 0 | NEVER, next, .. } => at_least_one(seconds(next)),
+        Standing { left: 0, wait, .. } => at_least_one(seconds(wait)),
+        Standing { rest, .. } => seconds(rest),
     }
-    seconds(standing.rest)
 }
 
 const fn at_least_one(seconds: u64) -> u64 {
@@ -159,7 +162,7 @@ const fn at_least_one(seconds: u64) -> u64 {
 /// `Retry-After` for a wait, with up to `jitter` seconds more, so that those refused together do not come back together.
 pub(super) fn retry_after(wait: u64, jitter: u64) -> Option<u64> {
     let extra = if jitter == 0 { 0 } else { rand::random_range(0..=jitter) };
-    (wait != super::limit::NEVER).then(|| at_least_one(seconds(wait)) + extra)
+    (wait != NEVER).then(|| at_least_one(seconds(wait)).saturating_add(extra))
 }
 
 pub(super) fn set_retry_after(headers: &mut HeaderMap, seconds: u64) {

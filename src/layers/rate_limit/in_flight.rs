@@ -1,6 +1,10 @@
 //! How many requests of a key are running, without HTTP in it.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::{
+    collections::TryReserveError,
+    fmt,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
 
 /// Keys that may stand in each other's way; when all of a set are running, those that come share one count.
 const WAYS: usize = 8;
@@ -8,7 +12,6 @@ const WAYS: usize = 8;
 const SHARED: u64 = 0;
 
 /// A fixed number of keys with their counts, in sets that are locked one by one for a few moves.
-#[derive(Debug)]
 pub(super) struct InFlight {
     sets: Box<[Mutex<Set>]>,
 }
@@ -17,8 +20,14 @@ pub(super) struct InFlight {
 type Set = [(u64, u32); WAYS + 1];
 
 impl InFlight {
-    pub(super) fn new(keys: usize) -> Self {
-        Self { sets: (0..keys.div_ceil(WAYS).max(1)).map(|_| Mutex::default()).collect() }
+    /// # Errors
+    /// When the memory cannot be had.
+    pub(super) fn new(keys: usize) -> Result<Self, TryReserveError> {
+        let count = keys.div_ceil(WAYS).max(1);
+        let mut sets = Vec::new();
+        sets.try_reserve_exact(count)?;
+        sets.resize_with(count, Mutex::default);
+        Ok(Self { sets: sets.into() })
     }
 
     fn set(&self, key: u64) -> MutexGuard<'_, Set> {
@@ -67,13 +76,20 @@ impl InFlight {
     }
 }
 
+/// Whom it counts is nobody's business, and how many times is no line in a log.
+impl fmt::Debug for InFlight {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("InFlight").field("sets", &self.sets.len()).finish_non_exhaustive()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn as_many_run_as_may_and_no_more() {
-        let in_flight = InFlight::new(8);
+        let in_flight = InFlight::new(8).unwrap();
         assert_eq!(in_flight.enter(1, 2, 1), Ok((1, 1)));
         assert_eq!(in_flight.enter(1, 2, 1), Ok((2, 1)));
         assert_eq!(in_flight.enter(1, 2, 1), Err(2));
@@ -86,7 +102,7 @@ mod tests {
 
     #[test]
     fn past_its_room_keys_share_a_count_and_give_it_back() {
-        let in_flight = InFlight::new(WAYS);
+        let in_flight = InFlight::new(WAYS).unwrap();
         for key in 1..=WAYS as u64 {
             in_flight.enter(key, 1, 1).unwrap();
         }

@@ -49,16 +49,17 @@ impl RateLimitLayer {
     pub fn peek(&self, policy: &str, tier: Option<&str>, caller: &[Subject<'_>]) -> Option<Left> {
         let rules = self.shared.rules.load();
         let policy = rules.policies.iter().find(|known| known.name() == policy)?;
-        let standing = policy.look(policy.hash_of(caller), tier, self.shared.clock.now())?;
+        let standing = policy.look(caller, tier, self.shared.clock.now())?;
         let reset = Duration::from_nanos(standing.rest);
         Some(Left { limit: standing.limit, remaining: standing.left, reset })
     }
 
-    /// Forgets what this caller has used of a policy. Answers whether anything was known.
+    /// Forgets what this caller has used of a policy; for an IPv6 address, also what the network around it has, or it would
+    /// be refused on. Answers whether anything was known.
     pub fn reset(&self, policy: &str, caller: &[Subject<'_>]) -> bool {
         let rules = self.shared.rules.load();
         let policy = rules.policies.iter().find(|known| known.name() == policy);
-        policy.is_some_and(|policy| policy.store().reset(policy.hash_of(caller)))
+        policy.is_some_and(|policy| policy.forget(caller))
     }
 
     /// The state of every policy. It reads all counts: for a scrape, not for a request.

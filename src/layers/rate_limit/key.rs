@@ -96,13 +96,27 @@ impl Key {
         let mut hasher = seed.build_hasher();
         let found = self.write(&mut hasher, head, facts);
         let around = self.address_counted(facts).and_then(|addr| match addr {
-            IpAddr::V6(six) => Some(seed.hash_one((48_u8, prefix(six, 48)))),
+            IpAddr::V6(six) => Some(network(seed, six)),
             IpAddr::V4(_) => None,
         });
         Hashes { key: hasher.finish(), around, found }
     }
 
-    /// The hash of a caller who is named and not on the line.
+    /// Whether it is the address that is counted, at times at least: then the network around it is too.
+    pub(super) const fn may_be_address(&self) -> bool {
+        matches!(self.0, Which::Address | Which::PrincipalOrAddress)
+    }
+
+    /// The hashes of a caller who is named and not on the line.
+    pub(super) fn hashes_of(&self, seed: &impl BuildHasher, subjects: &[Subject<'_>]) -> Hashes {
+        let around = match subjects {
+            [Subject(Who::Address(IpAddr::V6(six)))] if self.may_be_address() => Some(network(seed, *six)),
+            _ => None,
+        };
+        Hashes { key: Self::hash_of(seed, subjects), around, found: true }
+    }
+
+    /// The hash of a caller, without the network around it.
     pub(super) fn hash_of(seed: &impl BuildHasher, subjects: &[Subject<'_>]) -> u64 {
         let mut hasher = seed.build_hasher();
         for subject in subjects {
@@ -149,7 +163,7 @@ impl Key {
 pub struct Subject<'a>(Who<'a>);
 
 /// Its kind is part of the hash: nobody can be given a name that reads like another's address.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 enum Who<'a> {
     Address(IpAddr),
     Principal(Cow<'a, str>),
@@ -182,8 +196,25 @@ impl<'a> Subject<'a> {
     }
 }
 
+/// A value may be a secret.
+impl fmt::Debug for Who<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Address(addr) => write!(f, "address {addr}"),
+            Self::Principal(id) => write!(f, "principal {id:?}"),
+            Self::Organisation(name) => write!(f, "organisation {name:?}"),
+            Self::Value(value) => write!(f, "a value of {} bytes", value.len()),
+        }
+    }
+}
+
 fn address(facts: &Facts) -> Option<Subject<'static>> {
     facts.address().map(Subject::address)
+}
+
+/// The hash of the /48 around an address.
+fn network(seed: &impl BuildHasher, six: Ipv6Addr) -> u64 {
+    seed.hash_one((48_u8, prefix(six, 48)))
 }
 
 fn prefix(six: Ipv6Addr, bits: u32) -> Ipv6Addr {

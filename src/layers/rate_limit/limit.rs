@@ -6,7 +6,7 @@ use super::{
     gcra::{Allowed, Rate, RateError, Refused},
     in_flight::InFlight,
     table::Table,
-    window::Windows,
+    window::{Seen, Windows},
 };
 
 /// A quota in ticks, which are nanoseconds.
@@ -34,8 +34,21 @@ pub(super) struct Standing {
     pub(super) left: u32,
     /// Ticks until the same charge fits; 0 if it does now, `NEVER` if it never will.
     pub(super) wait: u64,
+    /// Ticks until something is left; 0 if something is.
+    pub(super) next: u64,
     /// Ticks until all of the quota is there again.
     pub(super) rest: u64,
+}
+
+impl Standing {
+    /// What is left of one count within another, both of which must have room.
+    pub(super) const fn within(self, outer: Self) -> Self {
+        if outer.left < self.left || outer.left == self.left && outer.wait > self.wait {
+            Self { limit: self.limit, ..outer }
+        } else {
+            self
+        }
+    }
 }
 
 /// A wait without end: the charge is greater than the whole quota.
@@ -97,6 +110,16 @@ impl Moment {
     const fn window_start(self, period: u64) -> u64 {
         self.now.saturating_sub(self.now.wrapping_add(self.since_1970) % period)
     }
+
+    /// How long it is until a window begins that is at least `ticks` after the start of this one. A debt can outlast its
+    /// window: a request that did cost more than the quota, or a quota that was replaced.
+    const fn until_window(self, period: u64, ticks: u64) -> u64 {
+        if ticks == 0 {
+            return 0;
+        }
+        let to_end = self.window_start(period).saturating_add(period) - self.now;
+        to_end.saturating_add((ticks - 1) / period * period)
+    }
 }
 
 /// The counts of one policy, of a size fixed here and now.
@@ -112,12 +135,24 @@ impl Store {
     pub(super) fn new(limits: &[Limit], keys: usize) -> Result<Self, &'static str> {
         let most = |limit: &Limit| if let Limit::SlidingWindow { count, .. } = limit { *count } else { 0 };
         match limits.first() {
+            _ if keys == 0 => return Err("has room for no key"),
             Some(Limit::SlidingWindow { .. }) => {
-                Ok(Self::Windows(Windows::new(keys, limits.iter().map(most).max().unwrap_or_default())))
+                Windows::new(keys, limits.iter().map(most).max().unwrap_or_default()).map(Self::Windows)
             }
-            Some(Limit::Concurrent { .. }) => Ok(Self::InFlight(InFlight::new(keys))),
-            _ => Table::new(keys).map(Self::Table).map_err(|_| "needs more memory for its keys than there is"),
+            Some(Limit::Concurrent { .. }) => InFlight::new(keys).map(Self::InFlight),
+            _ => Table::new(keys).map(Self::Table),
         }
+        .map_err(|_| "needs more memory for its keys than there is")
+    }
+
+    /// Whether this store, made for others, can count under these limits too.
+    pub(super) fn holds(&self, limits: &mut impl Iterator<Item = Limit>) -> bool {
+        limits.all(|limit| match (self, limit) {
+            (Self::Windows(windows), Limit::SlidingWindow { count, .. }) => windows.holds(count),
+            (Self::Table(_), Limit::Flow(_) | Limit::FixedWindow { .. })
+            | (Self::InFlight(_), Limit::Concurrent { .. }) => true,
+            _ => false,
+        })
     }
 
     /// What a charge would meet, without making it.
@@ -125,17 +160,14 @@ impl Store {
         let now = moment.now;
         match (self, *limit) {
             (Self::Table(table), Limit::Flow(rate)) => {
-                flowing(table.peek(key, &rate, now, cost), rate, now, || table.peek(key, &rate, now, 0))
+                stand(table.peek(key, &rate, now, cost), rate, now, |ticks| ticks, || table.peek(key, &rate, now, 0))
             }
             (Self::Table(table), Limit::FixedWindow { rate, period }) => {
-                let start = moment.window_start(period);
-                in_window(table.peek(key, &rate, start, cost), rate, start.saturating_add(period) - now, || {
-                    table.peek(key, &rate, start, 0)
-                })
+                let (start, until) = (moment.window_start(period), |ticks| moment.until_window(period, ticks));
+                stand(table.peek(key, &rate, start, cost), rate, start, until, || table.peek(key, &rate, start, 0))
             }
             (Self::Windows(windows), Limit::SlidingWindow { count, period }) => {
-                let seen = windows.check(key, (count, period), now, cost, false);
-                Standing { limit: count, left: seen.left, wait: seen.wait, rest: seen.rest }
+                in_window(count, windows.check(key, (count, period), now, cost, false))
             }
             (Self::InFlight(in_flight), Limit::Concurrent { count }) => running(count, in_flight.running(key), cost),
             _ => MISMATCH,
@@ -154,20 +186,19 @@ impl Store {
         match (self, *limit) {
             (Self::Table(table), Limit::Flow(rate)) => {
                 let verdict = table.check(key, &rate, now, cost);
-                let standing = flowing(verdict, rate, now, || table.peek(key, &rate, now, 0));
+                let standing = stand(verdict, rate, now, |ticks| ticks, || table.peek(key, &rate, now, 0));
                 verdict.map(|allowed| (standing, Receipt::Flow(allowed))).map_err(|_| standing)
             }
             (Self::Table(table), Limit::FixedWindow { rate, period }) => {
-                let start = moment.window_start(period);
+                let (start, until) = (moment.window_start(period), |ticks| moment.until_window(period, ticks));
                 let verdict = table.check(key, &rate, start, cost);
-                let standing =
-                    in_window(verdict, rate, start.saturating_add(period) - now, || table.peek(key, &rate, start, 0));
+                let standing = stand(verdict, rate, start, until, || table.peek(key, &rate, start, 0));
                 verdict.map(|allowed| (standing, Receipt::Flow(allowed))).map_err(|_| standing)
             }
             (Self::Windows(windows), Limit::SlidingWindow { count, period }) => {
                 let seen = windows.check(key, (count, period), now, cost, true);
-                let standing = Standing { limit: count, left: seen.left, wait: seen.wait, rest: seen.rest };
-                if seen.fits { Ok((standing, Receipt::Taken { at: now })) } else { Err(standing) }
+                let standing = in_window(count, seen);
+                if seen.fits { Ok((standing, Receipt::Taken { at: seen.at })) } else { Err(standing) }
             }
             (Self::InFlight(in_flight), Limit::Concurrent { count }) => match in_flight.enter(key, count, cost) {
                 Ok((more, name)) => Ok((running(count, more, 0), Receipt::Running { name })),
@@ -201,8 +232,7 @@ impl Store {
             }
             // A window remembers no more than its count; that much is all that can be taken.
             (Self::Windows(windows), Limit::SlidingWindow { count, period }) => {
-                let left = windows.check(key, (count, period), moment.now, 0, false).left;
-                windows.check(key, (count, period), moment.now, units.min(left), true);
+                windows.take_up_to(key, (count, period), moment.now, units);
             }
             _ => {}
         }
@@ -222,7 +252,7 @@ impl Store {
     pub(super) fn used(&self, now: u64) -> usize {
         match self {
             Self::Table(table) => table.used(now),
-            Self::Windows(windows) => windows.used(),
+            Self::Windows(windows) => windows.used(now),
             Self::InFlight(in_flight) => in_flight.used(),
         }
     }
@@ -238,42 +268,39 @@ impl Store {
 }
 
 /// A limit met a store of another kind. `Policy::compile` lets none through; should one come, it is refused.
-const MISMATCH: Standing = Standing { limit: 0, left: 0, wait: NEVER, rest: 0 };
+const MISMATCH: Standing = Standing { limit: 0, left: 0, wait: NEVER, next: NEVER, rest: 0 };
 
-fn flowing(
-    verdict: Result<Allowed, Refused>,
-    rate: Rate,
-    now: u64,
-    look: impl FnOnce() -> Result<Allowed, Refused>,
-) -> Standing {
-    let standing = |left, wait, rest| Standing { limit: rate.burst(), left, wait, rest };
-    match verdict {
-        Ok(allowed) => standing(allowed.remaining(&rate), 0, allowed.new_tat.saturating_sub(now)),
-        Err(refused) => {
-            let wait = wait(refused);
-            // Refused for its cost, there may be something left for a cheaper one.
-            match look() {
-                Ok(allowed) => standing(allowed.remaining(&rate), wait, allowed.new_tat.saturating_sub(now)),
-                Err(other) => standing(0, wait, rate.tolerance().saturating_add(self::wait(other))),
-            }
-        }
-    }
+const fn in_window(count: u32, seen: Seen) -> Standing {
+    Standing { limit: count, left: seen.left, wait: seen.wait, next: seen.next, rest: seen.rest }
 }
 
-fn in_window(
+/// Where a key stands: `at` is the time its debt is measured from, and `until` says how many ticks from now so much of it
+/// is paid off.
+fn stand(
     verdict: Result<Allowed, Refused>,
     rate: Rate,
-    to_end: u64,
+    at: u64,
+    until: impl Fn(u64) -> u64,
     look: impl FnOnce() -> Result<Allowed, Refused>,
 ) -> Standing {
-    let standing = |left, wait| {
-        let rest = if left == rate.burst() { 0 } else { to_end };
-        Standing { limit: rate.burst(), left, wait, rest }
+    let limit = rate.burst();
+    let wait = match verdict {
+        Ok(_) => 0,
+        Err(Refused::Wait { ticks }) => until(ticks),
+        Err(Refused::Never) => NEVER,
     };
-    match verdict {
-        Ok(allowed) => standing(allowed.remaining(&rate), 0),
-        Err(Refused::Never) => standing(look().map_or(0, |allowed| allowed.remaining(&rate)), NEVER),
-        Err(Refused::Wait { .. }) => standing(look().map_or(0, |allowed| allowed.remaining(&rate)), to_end.max(1)),
+    // Refused for its cost, there may be something left for a cheaper one.
+    match verdict.or_else(|_| look()) {
+        Ok(allowed) => {
+            let left = allowed.remaining(&rate);
+            let next = if left > 0 { 0 } else { until(rate.increment() - allowed.spare) };
+            Standing { limit, left, wait, next, rest: until(allowed.new_tat.saturating_sub(at)) }
+        }
+        Err(Refused::Wait { ticks }) => {
+            let (next, rest) = (until(ticks.saturating_add(rate.increment())), ticks.saturating_add(rate.tolerance()));
+            Standing { limit, left: 0, wait, next, rest: until(rest) }
+        }
+        Err(Refused::Never) => Standing { limit, left: 0, wait: NEVER, next: NEVER, rest: NEVER },
     }
 }
 
@@ -287,12 +314,6 @@ fn running(count: u32, running: u32, cost: u32) -> Standing {
     } else {
         1
     };
-    Standing { limit: count, left: left.saturating_sub(if wait == 0 { cost } else { 0 }), wait, rest: 0 }
-}
-
-fn wait(refused: Refused) -> u64 {
-    match refused {
-        Refused::Wait { ticks } => ticks,
-        Refused::Never => NEVER,
-    }
+    let left = left.saturating_sub(if wait == 0 { cost } else { 0 });
+    Standing { limit: count, left, wait, next: u64::from(left == 0), rest: 0 }
 }

@@ -1,6 +1,6 @@
 //! A limit in the shape of a login: by account and by address, failures only, and nothing to be learnt from it.
 
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
 
 use foldhash::quality::SeedableRandomState;
 
@@ -39,7 +39,6 @@ use crate::{ConfigError, Facts, Kind, Rejection, Response};
 #[derive(Debug, Clone)]
 pub struct LoginLimit(Arc<Inner>);
 
-#[derive(Debug)]
 struct Inner {
     seed: SeedableRandomState,
     accounts: Side,
@@ -47,10 +46,20 @@ struct Inner {
     clock: Clock,
 }
 
-#[derive(Debug)]
 struct Side {
     store: Store,
     limit: Limit,
+}
+
+/// Without the counts, and without the seed that would tell which names fall together.
+impl fmt::Debug for Inner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { accounts, addresses, .. } = self;
+        f.debug_struct("Inner")
+            .field("accounts", &accounts.limit)
+            .field("addresses", &addresses.limit)
+            .finish_non_exhaustive()
+    }
 }
 
 /// A [`LoginLimit`] in the making.

@@ -1,6 +1,6 @@
 //! What becomes of those who go on after they were refused: bans that grow, and are forgotten in time.
 
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
 use foldhash::quality::SeedableRandomState;
 use http::request::Parts;
@@ -109,11 +109,15 @@ impl PenaltyLadder {
         };
         let (first, longest) = (ticks("the first ban", self.first), ticks("the longest ban", self.longest));
         let forgets = ticks("the time to forget", self.forgets);
-        let mut table =
-            || error.keep(Table::new(self.keys).map_err(|_| ConfigError::new("penalty", "needs too much memory")));
-        let (Some(strikes), Some(rungs), Some(bans), Some(Limit::Flow(tolerated))) =
-            (table(), table(), table(), tolerated)
-        else {
+        if longest < first {
+            error.push("penalty", "has a longest ban that is shorter than the first");
+        }
+        if self.keys == 0 {
+            error.push("penalty", "has room for no offender");
+        }
+        let table = || Table::new(self.keys).map_err(|_| ConfigError::new("penalty", "needs too much memory"));
+        let tables = table().and_then(|strikes| Ok((strikes, table()?, table()?)));
+        let (Some((strikes, rungs, bans)), Some(Limit::Flow(tolerated))) = (error.keep(tables), tolerated) else {
             return Err(error);
         };
         let (key, seed) = (self.key, seeded_hasher());
@@ -122,7 +126,6 @@ impl PenaltyLadder {
 }
 
 /// A ladder at work: three tables of times, as bounded as any policy's.
-#[derive(Debug)]
 pub(super) struct Penalties {
     key: Key,
     seed: SeedableRandomState,
@@ -136,6 +139,14 @@ pub(super) struct Penalties {
     rungs: Table,
     /// When the ban ends.
     bans: Table,
+}
+
+/// Without the seed, which would tell which names fall together.
+impl fmt::Debug for Penalties {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { key, tolerated, .. } = self;
+        f.debug_struct("Penalties").field("key", key).field("tolerated", tolerated).finish_non_exhaustive()
+    }
 }
 
 impl Penalties {

@@ -106,13 +106,13 @@ impl Policy {
 
     /// What a request costs, in units of the quota. The default is 1.
     pub fn cost(mut self, units: NonZeroU32) -> Self {
-        self.price = Price::fixed(units.get());
+        self.price = self.price.fixed(units.get());
         self
     }
 
     /// What this request costs, in units of the quota; 0 is free, and is let in only while there is something left.
     pub fn cost_by(mut self, units: impl Fn(&Parts) -> u32 + Send + Sync + 'static) -> Self {
-        self.price = Price::by(units);
+        self.price = self.price.by(units);
         self
     }
 
@@ -122,7 +122,7 @@ impl Policy {
     /// What was reserved and not used is given back; what was used beyond it is charged. A reservation that nobody
     /// settled is kept when the answer ends, and given back when the client went or the handler failed.
     pub fn settled(mut self, estimate: u32) -> Self {
-        self.price = Price::settled(estimate);
+        self.price = self.price.settled(estimate);
         self
     }
 

@@ -19,7 +19,7 @@ use crate::ConfigError;
 /// | counted as | promise | memory per key |
 /// |---|---|---|
 /// | a flow (the default, GCRA) | never more than burst + rate × time, in any time | 22 bytes |
-/// | [`sliding_window`](Self::sliding_window) | never more than the count in any period | 8 bytes × count |
+/// | [`sliding_window`](Self::sliding_window) | never more than the count in any period | 8 bytes × count; by address 16 times that, for the /48 |
 /// | [`fixed_window`](Self::fixed_window) | never more than the count in a period of the clock | 22 bytes |
 /// | [`concurrent`](Self::concurrent) | never more than the count at the same time | 16 bytes |
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,6 +39,9 @@ enum Counted {
 }
 
 const UNITS: [(&str, u64); 4] = [("second", 1), ("minute", 60), ("hour", 3600), ("day", 86_400)];
+
+/// The longest window of the clock: one can have begun before the process did, but not before its first tick.
+const YEAR: Duration = Duration::from_secs(366 * 86_400);
 
 impl Quota {
     /// `count` requests per second.
@@ -110,6 +113,15 @@ impl Quota {
         if self.period.is_zero() { f64::from(self.count) } else { f64::from(self.count) / self.period.as_secs_f64() }
     }
 
+    /// The time in which what may come at once is there again: the period, unless there is a burst of its own.
+    pub(super) fn refills_in(self) -> Duration {
+        if self.burst == self.count || self.count == 0 {
+            return self.period;
+        }
+        let nanos = (self.period.as_nanos() * u128::from(self.burst)).div_ceil(u128::from(self.count));
+        Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
+    }
+
     /// The same quota for `times` as many.
     pub(super) const fn times(self, times: u32) -> Self {
         Self { count: self.count.saturating_mul(times), burst: self.burst.saturating_mul(times), ..self }
@@ -126,6 +138,9 @@ impl Quota {
         }
         if counted != Counted::Flow && burst != count {
             return Err(wrong(&"has a burst, which only a flow can have"));
+        }
+        if counted == Counted::FixedWindow && period > YEAR {
+            return Err(wrong(&"has a window of the clock that is longer than a year"));
         }
         match counted {
             Counted::Flow => Limit::flow(count, period, burst).map_err(|problem| wrong(&problem)),

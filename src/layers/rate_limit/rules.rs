@@ -10,7 +10,7 @@ use super::{
     compiled::{Charge, Compiled},
     cost::Cost,
     headers::{retry_after, set_retry_after},
-    limit::{Moment, Standing},
+    limit::Moment,
     refused::Refused,
 };
 use crate::{Facts, Kind, Mode, Rejection, Response, decision::object};
@@ -85,11 +85,9 @@ impl Rules {
                 return self.refuse(charges, &refused, head, facts, moment);
             }
         }
+        let mut reported: SmallVec<[usize; 2]> = SmallVec::new();
         for index in 0..charges.len() {
-            let charge = &mut charges[index];
-            let policy = &self.policies[charge.policy];
-            if policy.make(charge, moment) {
-                policy.count_allowed(charge);
+            if self.policies[charges[index].policy].make(&mut charges[index], moment) {
                 continue;
             }
             if enforced(&charges[index]) {
@@ -98,6 +96,13 @@ impl Rules {
                 }
                 return self.refuse(charges, &[index], head, facts, moment);
             }
+            reported.push(charges[index].policy);
+        }
+        for charge in charges.iter().filter(|charge| !reported.contains(&charge.policy)) {
+            self.policies[charge.policy].count_allowed(charge);
+        }
+        reported.dedup();
+        for policy in reported.into_iter().map(|index| &self.policies[index]) {
             policy.counters().refused.fetch_add(1, Relaxed);
             let _ =
                 object(head, Mode::Report, "rate_limit", policy.name().to_owned(), Rejection::new(Kind::QuotaExceeded));
@@ -146,13 +151,12 @@ impl Rules {
             set_retry_after(response.headers_mut(), seconds);
         }
         if self.headers.tells_anonymous() || facts.principal().is_some() {
-            self.tell(charges, response.headers_mut());
+            self.tell(charges, response.headers_mut(), seconds);
         }
         ControlFlow::Break(response)
     }
 
-    /// What is left after a refusal: to those that would have let the request in, it never happened; and a network's
-    /// limit speaks through that of the address within it.
+    /// What is left after a refusal: to those that would have let the request in, it never happened.
     fn settle_standings(&self, charges: &mut Charges, refused: &[usize], moment: Moment) {
         for index in 0..charges.len() {
             let policy = &self.policies[charges[index].policy];
@@ -160,30 +164,22 @@ impl Rules {
                 policy.look_again(&mut charges[index], moment);
             }
         }
-        for index in refused {
-            if let Some(within) = index.checked_sub(1).filter(|_| charges[*index].is_around) {
-                charges[within].standing =
-                    Standing { left: 0, limit: charges[within].standing.limit, ..charges[*index].standing };
-            }
-        }
     }
 
-    /// Writes what is left into the answer.
-    pub(super) fn tell(&self, charges: &Charges, headers: &mut HeaderMap) {
-        let known = charges.iter().filter(|charge| !charge.is_around);
-        self.headers.write(
-            headers,
-            known.map(|charge| {
-                let policy = &self.policies[charge.policy];
-                (&policy.tier(charge).said, charge.standing)
-            }),
-        );
+    /// Writes what is left into the answer. A network's limit speaks through that of the address within it.
+    pub(super) fn tell(&self, charges: &Charges, headers: &mut HeaderMap, retry_after: Option<u64>) {
+        let known = charges.iter().enumerate().filter(|(_, charge)| !charge.is_around);
+        let said = known.map(|(index, charge)| {
+            let around = charges.get(index + 1).filter(|next| next.is_around);
+            let standing = around.map_or(charge.standing, |around| charge.standing.within(around.standing));
+            (&self.policies[charge.policy].tier(charge).said, standing)
+        });
+        self.headers.write(headers, said, retry_after);
     }
 
     /// Takes the cost out of the answer's header, where a policy says that it stands there.
-    pub(super) fn take_cost(&self, charges: &Charges, cost: &Cost, headers: &mut HeaderMap) {
-        for charge in charges {
-            let Some(name) = self.policies[charge.policy].policy().price.header() else { continue };
+    pub(super) fn take_cost(&self, cost: &Cost, headers: &mut HeaderMap) {
+        for name in self.policies.iter().filter_map(|policy| policy.policy().price.header()) {
             if let Some(units) = headers.remove(name).and_then(|value| value.to_str().ok()?.trim().parse().ok()) {
                 cost.settle(units);
             }
@@ -194,6 +190,9 @@ impl Rules {
 impl Compiled {
     /// Counts a request let in, and one that has used four fifths of its quota.
     fn count_allowed(&self, charge: &Charge) {
+        if charge.is_around {
+            return;
+        }
         self.counters().allowed.fetch_add(1, Relaxed);
         if u64::from(charge.standing.left) * 5 <= u64::from(charge.standing.limit) {
             self.counters().near.fetch_add(1, Relaxed);

@@ -1,14 +1,19 @@
 //! The exact sliding window: every unit admitted in the last period is remembered, without HTTP in it.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::{
+    collections::TryReserveError,
+    fmt,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
 
 /// Keys that may stand in each other's way; a full set forgets the one that is at rest soonest.
 const WAYS: usize = 8;
 
 /// A fixed number of keys with the times of their last admissions, in sets that are locked one by one for a few moves.
-#[derive(Debug)]
 pub(super) struct Windows {
     sets: Box<[Mutex<[Row; WAYS]>]>,
+    /// What a row has room for.
+    most: u32,
     evictions: std::sync::atomic::AtomicU64,
 }
 
@@ -19,6 +24,8 @@ struct Row {
     times: Box<[u64]>,
     oldest: usize,
     len: usize,
+    /// When the newest leaves its window, as of the last admission.
+    rests_at: u64,
 }
 
 /// What a window answers: how many units it still has, and when.
@@ -30,16 +37,33 @@ pub(super) struct Seen {
     pub(super) left: u32,
     /// Ticks until the units asked for fit; 0 if they do.
     pub(super) wait: u64,
+    /// Ticks until something is left; 0 if something is.
+    pub(super) next: u64,
     /// Ticks until nothing counts any more.
     pub(super) rest: u64,
+    /// The time under which the units asked for are kept, if they were taken.
+    pub(super) at: u64,
 }
 
 impl Windows {
     /// Room for so many keys, each with up to `most` admissions in its window. All memory is taken here.
-    pub(super) fn new(keys: usize, most: u32) -> Self {
-        let row = || Row { key: 0, times: vec![0; most as usize].into(), oldest: 0, len: 0 };
-        let set = || Mutex::new(std::array::from_fn(|_| row()));
-        Self { sets: (0..keys.div_ceil(WAYS).max(1)).map(|_| set()).collect(), evictions: 0.into() }
+    ///
+    /// # Errors
+    /// When the memory cannot be had.
+    pub(super) fn new(keys: usize, most: u32) -> Result<Self, TryReserveError> {
+        let count = keys.div_ceil(WAYS).max(1);
+        // All rows as one, to hear whether there is room before any is made: to make one asks nobody.
+        Vec::<u64>::new().try_reserve_exact(count.saturating_mul(WAYS).saturating_mul(most as usize))?;
+        let row = || Row { key: 0, times: vec![0; most as usize].into(), oldest: 0, len: 0, rests_at: 0 };
+        let mut sets = Vec::new();
+        sets.try_reserve_exact(count)?;
+        sets.resize_with(count, || Mutex::new(std::array::from_fn(|_| row())));
+        Ok(Self { sets: sets.into(), most, evictions: 0.into() })
+    }
+
+    /// Whether a key has room for so many admissions.
+    pub(super) const fn holds(&self, most: u32) -> bool {
+        most <= self.most
     }
 
     fn set(&self, key: u64) -> MutexGuard<'_, [Row; WAYS]> {
@@ -54,42 +78,55 @@ impl Windows {
         let Some(row) = set.iter_mut().find(|row| row.key == key && row.len > 0) else {
             let fits = cost <= count;
             if fits && take && cost > 0 {
-                self.claim(&mut set, key, period, now).push(now, cost);
+                self.claim(&mut set, key, now).push(now, period, cost);
             }
             let left = if fits { count - cost } else { count };
             let rest = if fits && cost > 0 { period } else { 0 };
-            return Seen { fits, left, wait: if fits { 0 } else { u64::MAX }, rest };
+            let next = if left > 0 { 0 } else { rest };
+            return Seen { fits, left, wait: if fits { 0 } else { u64::MAX }, next, rest, at: now };
         };
         row.forget(now, period);
-        let used = u32::try_from(row.len).unwrap_or(u32::MAX);
-        let free = count.saturating_sub(used);
-        if cost <= free {
-            if take {
-                row.push(now, cost);
-            }
-            let rest = if cost > 0 { period } else { row.rest(now, period) };
-            return Seen { fits: true, left: free - cost, wait: 0, rest };
-        }
-        // So many of the oldest must have left the window before the cost fits.
-        let must_leave = (cost - free) as usize;
-        let wait =
-            if cost > count { u64::MAX } else { row.time(must_leave - 1).saturating_add(period).saturating_sub(now) };
-        Seen { fits: false, left: free, wait, rest: row.rest(now, period) }
+        let free = row.free(count);
+        let fits = cost <= free;
+        let at = if fits && take { row.push(now, period, cost) } else { now };
+        let left = if fits { free - cost } else { free };
+        let wait = match cost {
+            _ if fits => 0,
+            cost if cost > count => u64::MAX,
+            cost => row.wait(count - cost, now, period),
+        };
+        let rest = if fits && cost > 0 { period } else { row.rest(now, period) };
+        let next = if left > 0 { 0 } else { row.wait(count.saturating_sub(1), now, period) };
+        Seen { fits, left, wait, next, rest, at }
     }
 
-    fn claim<'a>(&self, set: &'a mut [Row; WAYS], key: u64, period: u64, now: u64) -> &'a mut Row {
+    /// Takes `units`, or as many of them as fit.
+    pub(super) fn take_up_to(&self, key: u64, (count, period): (u32, u64), now: u64, units: u32) {
+        let mut set = self.set(key);
+        let row = match set.iter().position(|row| row.key == key && row.len > 0) {
+            Some(known) => &mut set[known],
+            None if units > 0 => self.claim(&mut set, key, now),
+            None => return,
+        };
+        row.forget(now, period);
+        let units = units.min(row.free(count));
+        row.push(now, period, units);
+    }
+
+    fn claim<'a>(&self, set: &'a mut [Row; WAYS], key: u64, now: u64) -> &'a mut Row {
+        // Each row has its own idea of the period, that of its last admission.
+        let busy = |row: &Row| if row.len == 0 { 0 } else { row.rests_at.saturating_sub(now) };
         let mut chosen = 0;
-        for index in 0..WAYS {
-            set[index].forget(now, period);
-            if set[index].rest(now, period) < set[chosen].rest(now, period) {
+        for index in 1..WAYS {
+            if busy(&set[index]) < busy(&set[chosen]) {
                 chosen = index;
             }
         }
         let row = &mut set[chosen];
-        if row.len > 0 {
+        if busy(row) > 0 {
             self.evictions.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         }
-        (row.key, row.oldest, row.len) = (key, 0, 0);
+        (row.key, row.oldest, row.len, row.rests_at) = (key, 0, 0, 0);
         row
     }
 
@@ -108,10 +145,11 @@ impl Windows {
         row.map(|row| row.len = 0).is_some()
     }
 
-    /// Keys with something in their window, as of their own last check.
-    pub(super) fn used(&self) -> usize {
+    /// Keys with something in their window.
+    pub(super) fn used(&self, now: u64) -> usize {
         let live = |set: &Mutex<[Row; WAYS]>| {
-            set.lock().unwrap_or_else(PoisonError::into_inner).iter().filter(|row| row.len > 0).count()
+            let set = set.lock().unwrap_or_else(PoisonError::into_inner);
+            set.iter().filter(|row| row.len > 0 && row.rests_at > now).count()
         };
         self.sets.iter().map(live).sum()
     }
@@ -122,7 +160,27 @@ impl Windows {
     }
 }
 
+/// Whom it counts is nobody's business, and how many times is no line in a log.
+impl fmt::Debug for Windows {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Windows").field("sets", &self.sets.len()).field("most", &self.most).finish_non_exhaustive()
+    }
+}
+
 impl Row {
+    /// How many more of a count there is room for.
+    fn free(&self, count: u32) -> u32 {
+        count.saturating_sub(u32::try_from(self.len).unwrap_or(u32::MAX))
+    }
+
+    /// Ticks until no more than `may_stay` are left in the window.
+    fn wait(&self, may_stay: u32, now: u64, period: u64) -> u64 {
+        match self.len.saturating_sub(may_stay as usize) {
+            0 => 0,
+            must_leave => self.time(must_leave - 1).saturating_add(period).saturating_sub(now),
+        }
+    }
+
     /// The `index`-th oldest time.
     fn time(&self, index: usize) -> u64 {
         self.times.get((self.oldest + index) % self.times.len().max(1)).copied().unwrap_or_default()
@@ -141,14 +199,19 @@ impl Row {
         if self.len == 0 { 0 } else { self.time(self.len - 1).saturating_add(period).saturating_sub(now) }
     }
 
-    /// A clock that went back does not put the ring out of order: nothing is older than its forerunner.
-    fn push(&mut self, now: u64, cost: u32) {
+    /// A clock that went back does not put the ring out of order: nothing is older than its forerunner. Answers the time
+    /// that was written.
+    fn push(&mut self, now: u64, period: u64, cost: u32) -> u64 {
         let now = if self.len > 0 { now.max(self.time(self.len - 1)) } else { now };
+        if cost > 0 {
+            self.rests_at = now.saturating_add(period);
+        }
         for _ in 0..cost {
             let place = (self.oldest + self.len) % self.times.len();
             self.times[place] = now;
             self.len += 1;
         }
+        now
     }
 
     fn remove(&mut self, at: u64, mut units: usize) {
@@ -168,67 +231,4 @@ impl Row {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::collections::VecDeque;
-
-    use proptest::prelude::*;
-
-    use super::*;
-
-    proptest! {
-        /// The window against a plain list of all admissions.
-        #[test]
-        fn it_admits_exactly_what_a_full_list_would(
-            count in 1_u32..6,
-            arrivals in prop::collection::vec((0_u64..50, 0_u32..4, any::<bool>()), 1..200),
-        ) {
-            let windows = Windows::new(8, count);
-            let (period, mut now, mut list) = (100, 1, VecDeque::<u64>::new());
-            for (gap, cost, give_back) in arrivals {
-                now += gap;
-                list.retain(|time| time + period > now);
-                let fits = list.len() + cost as usize <= count as usize;
-                let seen = windows.check(7, (count, period), now, cost, true);
-                prop_assert_eq!(seen.fits, fits);
-                if fits {
-                    list.extend((0..cost).map(|_| now));
-                } else if cost <= count {
-                    let left_at = |time| list.iter().filter(|admitted| *admitted + period > time).count();
-                    let fits_at = |time| left_at(time) + cost as usize <= count as usize;
-                    prop_assert!(!fits_at(now + seen.wait - 1), "refused until then");
-                    prop_assert!(fits_at(now + seen.wait), "admitted then");
-                } else {
-                    prop_assert_eq!(seen.wait, u64::MAX);
-                }
-                if fits && give_back {
-                    windows.refund(7, now, cost);
-                    list.truncate(list.len() - cost as usize);
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn a_full_set_forgets_who_is_at_rest_soonest() {
-        let windows = Windows::new(WAYS, 1);
-        for key in 1..=WAYS as u64 {
-            assert!(windows.check(key, (1, 1000), key, 1, true).fits);
-        }
-        assert!(windows.check(99, (1, 1000), 50, 1, true).fits, "a newcomer is never refused");
-        assert_eq!(windows.evictions(), 1);
-        assert!(windows.check(1, (1, 1000), 51, 1, false).fits, "the one soonest at rest was forgotten");
-        assert!(!windows.check(2, (1, 1000), 51, 1, false).fits);
-    }
-
-    #[test]
-    fn a_clock_that_goes_back_or_ends_refuses_nobody_for_ever_and_never_panics() {
-        let windows = Windows::new(8, 2);
-        assert!(windows.check(1, (2, 100), 1000, 1, true).fits);
-        assert!(windows.check(1, (2, 100), 10, 1, true).fits);
-        assert!(!windows.check(1, (2, 100), 10, 1, true).fits);
-        assert!(windows.check(1, (2, 100), 1100, 2, true).fits);
-        assert!(windows.check(2, (2, 1 << 62), 1 << 62, 2, true).fits);
-        assert!(!windows.check(2, (2, 1 << 62), u64::MAX >> 1, 1, true).fits);
-        windows.check(2, (2, u64::MAX), u64::MAX, 2, true);
-    }
-}
+mod tests;
