@@ -7,11 +7,13 @@ use axum::{
     body::{Body, Bytes, to_bytes},
     extract::ConnectInfo,
     http::{HeaderMap, Request, StatusCode, request},
-    routing::{get, post},
+    routing::{any, get, post},
 };
 use palisade::{
-    Stack,
-    rate_limit::{Key, Policy, Quota},
+    Guard as _, Principal, Stack,
+    authentication::AuthenticationLayer,
+    client_ip::ClientIpLayer,
+    rate_limit::{Key, Policy, Quota, RateLimitLayer, Subject},
     stack::StackBuilder,
 };
 use serde_json::Value;
@@ -73,6 +75,41 @@ pub(crate) fn application() -> Router {
 async fn read_raw(body: Body) -> Result<String, StatusCode> {
     let body = to_bytes(body, usize::MAX).await.map_err(|_| StatusCode::INTERNAL_SERVER_ERROR)?;
     Ok(body.len().to_string())
+}
+
+/// A limit on a plain router, with the address and the `x-user` that it may count by. `pro:ada` is the user in the tier `pro`.
+pub(crate) fn limited(limits: &RateLimitLayer, routes: Router) -> Router {
+    let caller = AuthenticationLayer::new(|head: &request::Parts| {
+        let name = head.headers.get("x-user")?.to_str().ok()?;
+        let (tier, _) = name.split_once(':').unwrap_or_default();
+        let caller = Principal::new(name).organisation("acme");
+        Some(if tier.is_empty() { caller } else { caller.tier(tier) })
+    });
+    routes.layer(ClientIpLayer::peer().then(caller).then(limits.clone()).into_layer())
+}
+
+/// One route that says hello.
+pub(crate) fn hello() -> Router {
+    Router::new().route("/", any(|| async { "hello" }))
+}
+
+/// The status of each of so many requests from this peer.
+pub(crate) async fn statuses(app: &Router, peer: &str, count: usize) -> Vec<u16> {
+    let mut statuses = Vec::new();
+    for _ in 0..count {
+        statuses.push(send(app, get_from(peer, "/")).await.status.as_u16());
+    }
+    statuses
+}
+
+/// A request by this user.
+pub(crate) fn get_as(user: &str) -> Request<Body> {
+    from_peer("192.0.2.1", "GET", "/").header("x-user", user).body(Body::empty()).unwrap()
+}
+
+/// What this address has left of a policy.
+pub(crate) fn left(limits: &RateLimitLayer, policy: &str, peer: &str) -> u32 {
+    limits.peek(policy, None, &[Subject::address(peer.parse().unwrap())]).unwrap().remaining
 }
 
 /// The log of this process, to be searched for what a test put into it.
