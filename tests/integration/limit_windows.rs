@@ -174,8 +174,8 @@ async fn tiers_with_periods_of_their_own_forget_nothing_of_each_other() {
     advance(Duration::from_secs(10)).await;
     // Newcomers of the other tier look for room where the first one is.
     for index in 0..60 {
-        let peer = format!("198.51.100.{index}");
-        assert_eq!(statuses(&app, &peer, 1).await, [200]);
+        let newcomer = from_peer(&format!("198.51.100.{index}"), "GET", "/").header("x-tier", "free");
+        assert_eq!(send(&app, newcomer.body(Body::empty()).unwrap()).await.status, 200);
         advance(Duration::from_secs(2)).await;
     }
     assert_eq!(in_tier(&app, "pro", 1).await, 0);
