@@ -103,7 +103,7 @@ impl TierLookup {
     async fn ask(&self, caller: Principal) -> Result<Tier, String> {
         let Some(cache) = &self.cache else { return (self.find)(caller).await };
         let id = Arc::from(caller.id());
-        cache.try_get_with(id, (self.find)(caller)).await.map_err(|error| String::clone(&error))
+        cache.try_get_with(id, async { (self.find)(caller).await }).await.map_err(|error| String::clone(&error))
     }
 
     #[cfg(not(feature = "tier-cache"))]

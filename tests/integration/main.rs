@@ -24,4 +24,5 @@ mod limits;
 mod metrics;
 mod pains;
 mod support;
+mod tier_lookup;
 mod wire;
