@@ -193,7 +193,7 @@ fn endings(inside: Inside) -> Router {
     let (body, head, panics) = (inside.clone(), inside.clone(), inside);
     let stream = |visit: Visit, panics: bool| {
         let pieces = stream::iter(0..3).then(move |piece| {
-            let _ = &visit;
+            let _inside = &visit;
             async move {
                 tokio::task::yield_now().await;
                 assert!(!panics || piece < 1, "in the body");

@@ -132,8 +132,13 @@ impl Compiled {
         &self.counters
     }
 
-    pub(super) fn store(&self) -> &Store {
-        &self.store
+    /// How many keys are counted now.
+    pub(super) fn used(&self, moment: Moment) -> usize {
+        self.store.used(self.tiers.iter().map(|tier| &tier.limit), moment)
+    }
+
+    pub(super) fn evictions(&self) -> u64 {
+        self.store.evictions()
     }
 
     pub(super) fn policy(&self) -> &Policy {

@@ -64,12 +64,12 @@ impl RateLimitLayer {
 
     /// The state of every policy. It reads all counts: for a scrape, not for a request.
     pub fn snapshot(&self) -> Vec<PolicySnapshot> {
-        let now = self.shared.clock.now().now;
+        let moment = self.shared.clock.now();
         let rules = self.shared.rules.load();
         let state = rules.policies.iter().map(|policy| PolicySnapshot {
             policy: policy.name().to_owned(),
-            keys: policy.store().used(now),
-            evictions: policy.store().evictions(),
+            keys: policy.used(moment),
+            evictions: policy.evictions(),
             allowed: policy.counters().allowed.load(Relaxed),
             refused: policy.counters().refused.load(Relaxed),
             near_limit: policy.counters().near.load(Relaxed),

@@ -133,11 +133,20 @@ pub(super) enum Store {
 impl Store {
     /// Room for so many keys under any of these limits, which must count alike.
     pub(super) fn new(limits: &[Limit], keys: usize) -> Result<Self, &'static str> {
-        let most = |limit: &Limit| if let Limit::SlidingWindow { count, .. } = limit { *count } else { 0 };
+        let window = |limit: &Limit| match *limit {
+            Limit::SlidingWindow { count, period } => (count, period),
+            _ => (0, 0),
+        };
         match limits.first() {
             _ if keys == 0 => return Err("has room for no key"),
             Some(Limit::SlidingWindow { .. }) => {
-                Windows::new(keys, limits.iter().map(most).max().unwrap_or_default()).map(Self::Windows)
+                let (counts, periods): (Vec<_>, Vec<_>) = limits.iter().map(window).unzip();
+                Windows::new(
+                    keys,
+                    counts.into_iter().max().unwrap_or_default(),
+                    periods.into_iter().max().unwrap_or_default(),
+                )
+                .map(Self::Windows)
             }
             Some(Limit::Concurrent { .. }) => InFlight::new(keys).map(Self::InFlight),
             _ => Table::new(keys).map(Self::Table),
@@ -148,7 +157,7 @@ impl Store {
     /// Whether this store, made for others, can count under these limits too.
     pub(super) fn holds(&self, limits: &mut impl Iterator<Item = Limit>) -> bool {
         limits.all(|limit| match (self, limit) {
-            (Self::Windows(windows), Limit::SlidingWindow { count, .. }) => windows.holds(count),
+            (Self::Windows(windows), Limit::SlidingWindow { count, period }) => windows.holds(count, period),
             (Self::Table(_), Limit::Flow(_) | Limit::FixedWindow { .. })
             | (Self::InFlight(_), Limit::Concurrent { .. }) => true,
             _ => false,
@@ -248,11 +257,16 @@ impl Store {
         }
     }
 
-    /// How many keys are in use.
-    pub(super) fn used(&self, now: u64) -> usize {
+    /// How many keys are in use under these limits.
+    pub(super) fn used<'a>(&self, limits: impl Iterator<Item = &'a Limit>, moment: Moment) -> usize {
+        // What is owed in a window of the clock, is owed to its end.
+        let since = |limit: &Limit| match *limit {
+            Limit::FixedWindow { period, .. } => moment.window_start(period),
+            _ => moment.now,
+        };
         match self {
-            Self::Table(table) => table.used(now),
-            Self::Windows(windows) => windows.used(now),
+            Self::Table(table) => table.used(limits.map(since).min().unwrap_or(moment.now)),
+            Self::Windows(windows) => windows.used(moment.now),
             Self::InFlight(in_flight) => in_flight.used(),
         }
     }
@@ -317,3 +331,6 @@ fn running(count: u32, running: u32, cost: u32) -> Standing {
     let left = left.saturating_sub(if wait == 0 { cost } else { 0 });
     Standing { limit: count, left, wait, next: u64::from(left == 0), rest: 0 }
 }
+
+#[cfg(test)]
+mod tests;

@@ -14,6 +14,8 @@ pub(super) struct Windows {
     sets: Box<[Mutex<[Row; WAYS]>]>,
     /// What a row has room for.
     most: u32,
+    /// The longest period that is asked about: what is older, nobody asks about.
+    longest: u64,
     evictions: std::sync::atomic::AtomicU64,
 }
 
@@ -24,7 +26,7 @@ struct Row {
     times: Box<[u64]>,
     oldest: usize,
     len: usize,
-    /// When the newest leaves its window, as of the last admission.
+    /// When all have left the windows they were admitted to.
     rests_at: u64,
 }
 
@@ -46,11 +48,11 @@ pub(super) struct Seen {
 }
 
 impl Windows {
-    /// Room for so many keys, each with up to `most` admissions in its window. All memory is taken here.
+    /// Room for so many keys, each with up to `most` admissions in any period up to the `longest`. All memory is taken here.
     ///
     /// # Errors
     /// When the memory cannot be had.
-    pub(super) fn new(keys: usize, most: u32) -> Result<Self, TryReserveError> {
+    pub(super) fn new(keys: usize, most: u32, longest: u64) -> Result<Self, TryReserveError> {
         let count = keys.div_ceil(WAYS).max(1);
         // All rows as one, to hear whether there is room before any is made: to make one asks nobody.
         Vec::<u64>::new().try_reserve_exact(count.saturating_mul(WAYS).saturating_mul(most as usize))?;
@@ -58,12 +60,12 @@ impl Windows {
         let mut sets = Vec::new();
         sets.try_reserve_exact(count)?;
         sets.resize_with(count, || Mutex::new(std::array::from_fn(|_| row())));
-        Ok(Self { sets: sets.into(), most, evictions: 0.into() })
+        Ok(Self { sets: sets.into(), most, longest, evictions: 0.into() })
     }
 
-    /// Whether a key has room for so many admissions.
-    pub(super) const fn holds(&self, most: u32) -> bool {
-        most <= self.most
+    /// Whether a key has room for so many admissions in such a period.
+    pub(super) const fn holds(&self, count: u32, period: u64) -> bool {
+        count <= self.most && period <= self.longest
     }
 
     fn set(&self, key: u64) -> MutexGuard<'_, [Row; WAYS]> {
@@ -85,10 +87,13 @@ impl Windows {
             let next = if left > 0 { 0 } else { rest };
             return Seen { fits, left, wait: if fits { 0 } else { u64::MAX }, next, rest, at: now };
         };
-        row.forget(now, period);
-        let free = row.free(count);
+        let free = row.free(count, now, period);
         let fits = cost <= free;
-        let at = if fits && take { row.push(now, period, cost) } else { now };
+        let mut at = now;
+        if fits && take {
+            row.forget(now, self.longest);
+            at = row.push(now, period, cost);
+        }
         let left = if fits { free - cost } else { free };
         let wait = match cost {
             _ if fits => 0,
@@ -108,13 +113,12 @@ impl Windows {
             None if units > 0 => self.claim(&mut set, key, now),
             None => return,
         };
-        row.forget(now, period);
-        let units = units.min(row.free(count));
+        row.forget(now, self.longest);
+        let units = units.min(row.free(count, now, period));
         row.push(now, period, units);
     }
 
     fn claim<'a>(&self, set: &'a mut [Row; WAYS], key: u64, now: u64) -> &'a mut Row {
-        // Each row has its own idea of the period, that of its last admission.
         let busy = |row: &Row| if row.len == 0 { 0 } else { row.rests_at.saturating_sub(now) };
         let mut chosen = 0;
         for index in 1..WAYS {
@@ -133,7 +137,7 @@ impl Windows {
     /// Gives back `cost` units that were taken at `at`, as far as they still count.
     pub(super) fn refund(&self, key: u64, at: u64, cost: u32) {
         let mut set = self.set(key);
-        if let Some(row) = set.iter_mut().find(|row| row.key == key) {
+        if let Some(row) = set.iter_mut().find(|row| row.key == key && row.len > 0) {
             row.remove(at, cost as usize);
         }
     }
@@ -168,16 +172,27 @@ impl fmt::Debug for Windows {
 }
 
 impl Row {
+    /// How many have left the window: what came a whole period ago counts no more.
+    fn gone(&self, now: u64, period: u64) -> usize {
+        let (mut gone, mut end) = (0, self.len);
+        while gone < end {
+            let middle = usize::midpoint(gone, end);
+            if self.time(middle).saturating_add(period) <= now { gone = middle + 1 } else { end = middle }
+        }
+        gone
+    }
+
     /// How many more of a count there is room for.
-    fn free(&self, count: u32) -> u32 {
-        count.saturating_sub(u32::try_from(self.len).unwrap_or(u32::MAX))
+    fn free(&self, count: u32, now: u64, period: u64) -> u32 {
+        count.saturating_sub(u32::try_from(self.len - self.gone(now, period)).unwrap_or(u32::MAX))
     }
 
     /// Ticks until no more than `may_stay` are left in the window.
     fn wait(&self, may_stay: u32, now: u64, period: u64) -> u64 {
-        match self.len.saturating_sub(may_stay as usize) {
+        let gone = self.gone(now, period);
+        match (self.len - gone).saturating_sub(may_stay as usize) {
             0 => 0,
-            must_leave => self.time(must_leave - 1).saturating_add(period).saturating_sub(now),
+            must_leave => self.time(gone + must_leave - 1).saturating_add(period).saturating_sub(now),
         }
     }
 
@@ -186,7 +201,7 @@ impl Row {
         self.times.get((self.oldest + index) % self.times.len().max(1)).copied().unwrap_or_default()
     }
 
-    /// Drops what has left the window: what came a whole period ago counts no more.
+    /// Drops what has left the window of the longest period.
     fn forget(&mut self, now: u64, period: u64) {
         while self.len > 0 && self.time(0).saturating_add(period) <= now {
             self.oldest = (self.oldest + 1) % self.times.len();
@@ -204,9 +219,14 @@ impl Row {
     fn push(&mut self, now: u64, period: u64, cost: u32) -> u64 {
         let now = if self.len > 0 { now.max(self.time(self.len - 1)) } else { now };
         if cost > 0 {
-            self.rests_at = now.saturating_add(period);
+            self.rests_at = self.rests_at.max(now.saturating_add(period));
         }
         for _ in 0..cost {
+            // Full, by what counts in a longer period than this one: there the oldest is of no more use than any other.
+            if self.len == self.times.len() {
+                self.oldest = (self.oldest + 1) % self.times.len();
+                self.len -= 1;
+            }
             let place = (self.oldest + self.len) % self.times.len();
             self.times[place] = now;
             self.len += 1;
