@@ -26,7 +26,7 @@ mod slot;
 mod slots;
 mod sync;
 
-#[cfg(all(test, loom))]
+#[cfg(all(test, palisade_loom))]
 mod loom_tests;
 
 /// What became of a charge.

@@ -1,6 +1,7 @@
 //! Models of the races for a slot, on two sets of two ways.
 //!
-//! `RUSTFLAGS="--cfg loom" cargo test --release --lib loom`
+//! `RUSTFLAGS="--cfg palisade_loom" cargo test --release --lib loom_tests`. Not `--cfg loom`: tokio, hyper and others
+//! answer to that, and then have no network.
 
 use std::time::Duration;
 

@@ -6,7 +6,7 @@
 use super::sync::{AtomicU64, Ordering, thread_number};
 
 /// Slots per set: two cache lines of four pairs.
-pub(super) const WAYS: usize = if cfg!(all(test, loom)) { 2 } else { 8 };
+pub(super) const WAYS: usize = if cfg!(all(test, palisade_loom)) { 2 } else { 8 };
 
 /// The tag of no key. The TAT beside it has no meaning.
 pub(super) const EMPTY: u64 = 0;

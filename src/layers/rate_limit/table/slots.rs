@@ -25,7 +25,7 @@ const SLOTS_PER_KEY: (usize, usize) = (11, 8);
 const CROWDED: usize = WAYS - 2;
 /// How often to look whether another thread completes its claim of the same
 /// key, some tens of nanoseconds, before taking the claim over.
-const PATIENCE: usize = if cfg!(all(test, loom)) { 1 } else { 64 };
+const PATIENCE: usize = if cfg!(all(test, palisade_loom)) { 1 } else { 64 };
 
 /// A slot that a new key may take, and what was in it.
 struct Victim<'a> {

@@ -1,12 +1,12 @@
 //! Atomics and thread numbers, or loom's in their place under its model.
 
-#[cfg(all(test, loom))]
+#[cfg(all(test, palisade_loom))]
 pub(super) use loom::sync::atomic::{AtomicU64, Ordering, fence};
-#[cfg(all(test, loom))]
+#[cfg(all(test, palisade_loom))]
 use loom::thread_local;
-#[cfg(not(all(test, loom)))]
+#[cfg(not(all(test, palisade_loom)))]
 pub(super) use std::sync::atomic::{AtomicU64, Ordering, fence};
-#[cfg(not(all(test, loom)))]
+#[cfg(not(all(test, palisade_loom)))]
 use std::thread_local;
 
 static THREADS: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
