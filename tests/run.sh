@@ -51,6 +51,23 @@ else
     cargo test --locked --all-features --lib --test integration --no-fail-fast
 fi
 
+say "clients that are not ours read the headers"
+client=tests/clients/ratelimit-headers
+if ! command -v npm >/dev/null && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+    apt-get update -qq && apt-get install -y -qq --no-install-recommends nodejs npm
+fi
+if command -v npm >/dev/null; then
+    if ! [ "$client/node_modules/.package-lock.json" -nt "$client/package-lock.json" ]; then
+        npm --prefix "$client" ci --ignore-scripts --no-audit --no-fund
+    fi
+    target=$(cd "${CARGO_TARGET_DIR:-target}" && pwd)
+    # The forms were written down by the test `header_forms`.
+    PALISADE_HEADER_FORMS=$target/tmp/header-forms.json PALISADE_SHOWCASE=$target/debug/examples/showcase \
+        npm --prefix "$client" test
+else
+    echo "SKIPPED: there is no npm, and this user cannot install it. Node.js with npm runs $client."
+fi
+
 say "the model of the limiter's table"
 # A cfg of our own: to `--cfg loom` tokio answers by having no network. A target of its own: the cfg rebuilds everything.
 model=$(RUSTFLAGS="--cfg palisade_loom" cargo test --locked --release --lib --target-dir "${CARGO_TARGET_DIR:-target}/loom" loom_tests)

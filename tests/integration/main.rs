@@ -7,6 +7,7 @@ mod config;
 mod corners;
 mod cors;
 mod examples;
+mod header_forms;
 mod health;
 mod layers_alone;
 mod limit_costs;
