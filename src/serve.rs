@@ -6,12 +6,12 @@ use axum::{Router, extract::ConnectInfo};
 use axum_core::body::Body;
 use futures_util::future::{Either, select};
 use http::Request;
-use hyper::{body::Incoming, service::service_fn};
-use hyper_util::{
-    rt::{TokioExecutor, TokioIo, TokioTimer},
-    server::{conn::auto::Builder, graceful::GracefulShutdown},
+use hyper::{body::Incoming, server::conn::http1, service::service_fn};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::watch,
 };
-use tokio::net::{TcpListener, TcpStream};
 use tower_service::Service as _;
 
 /// How long a connection may take to send a request's head, idle time before it included. More than the 60 s after
@@ -44,37 +44,44 @@ pub async fn serve(listener: TcpListener, app: Router) -> io::Result<()> {
 /// # Errors
 /// As [`serve`].
 pub async fn serve_until(listener: TcpListener, app: Router, stop: impl Future<Output = ()>) -> io::Result<()> {
-    let connections = GracefulShutdown::new();
+    // Connections hear of the stop through their receivers; when the last is dropped, the last has ended.
+    let (stopping, connections) = watch::channel(());
     let mut stop = pin!(stop);
     loop {
         match select(pin!(listener.accept()), stop.as_mut()).await {
-            Either::Left((Ok((stream, peer)), _)) => open(stream, peer, &app, &connections),
+            Either::Left((Ok((stream, peer)), _)) => {
+                tokio::spawn(talk(stream, peer, app.clone(), connections.clone()));
+            }
             Either::Left((Err(error), _)) => outlive(error).await?,
             Either::Right(_) => break,
         }
     }
-    drop(listener);
-    select(pin!(connections.shutdown()), pin!(tokio::time::sleep(DRAIN_TIMEOUT))).await;
+    drop((listener, connections));
+    stopping.send_replace(());
+    select(pin!(stopping.closed()), pin!(tokio::time::sleep(DRAIN_TIMEOUT))).await;
     Ok(())
 }
 
-fn open(stream: TcpStream, peer: SocketAddr, app: &Router, connections: &GracefulShutdown) {
+async fn talk(stream: TcpStream, peer: SocketAddr, app: Router, mut stopped: watch::Receiver<()>) {
     // Answers are written whole; there is nothing to wait for.
     let _ = stream.set_nodelay(true);
-    let app = app.clone();
     let service = service_fn(move |mut request: Request<Incoming>| {
         request.extensions_mut().insert(ConnectInfo(peer));
         app.clone().call(request.map(Body::new))
     });
-    let mut http = Builder::new(TokioExecutor::new()).http1_only();
-    http.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT);
-    let connection = http.serve_connection_with_upgrades(TokioIo::new(stream), service).into_owned();
-    let connection = connections.watch(connection);
-    tokio::spawn(async move {
-        if let Err(error) = connection.await {
-            tracing::debug!(target: "palisade::serve", %peer, %error, "a connection ended early");
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT);
+    let mut connection = pin!(http.serve_connection(TokioIo::new(stream), service).with_upgrades());
+    let ended = match select(connection.as_mut(), pin!(stopped.changed())).await {
+        Either::Left((ended, _)) => ended,
+        Either::Right(_) => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
         }
-    });
+    };
+    if let Err(error) = ended {
+        tracing::debug!(target: "palisade::serve", %peer, %error, "a connection ended early");
+    }
 }
 
 /// A client that left in the queue is nobody's fault; no more file handles is a reason to wait, not to end.
