@@ -8,7 +8,7 @@ use std::{collections::HashMap, env, net::SocketAddr, time::Duration};
 use axum::{
     Form, Json, Router,
     body::{Body, Bytes},
-    extract::{FromRequest, Path, Query, Request},
+    extract::{FromRequest, Path, Query, Request, State},
     http::{StatusCode, header, request::Parts},
     response::{Html, IntoResponse, Response},
     routing::{get, post},
@@ -16,7 +16,7 @@ use axum::{
 use futures_util::{StreamExt as _, stream};
 use palisade::{
     Access, Check, ConfigError, Facts, Health, Kind, Part, Principal, Rejection, Stack,
-    rate_limit::{Key, Policy, Quota},
+    rate_limit::{Key, LoginLimit, Policy, Quota},
     security_headers::SecurityHeadersLayer,
     stack::StackBuilder,
 };
@@ -99,7 +99,7 @@ fn by_api_key() -> impl Fn(&Parts) -> Result<Option<Principal>, Rejection> + Sen
     }
 }
 
-/// Routes with the limit of the API, routes with the limit of the login, and routes without.
+/// Routes with the limit of the API, the login with a limit of its own shape, and routes without.
 fn application(stack: &Stack) -> Result<Router, ConfigError> {
     let api = Router::new()
         .route(
@@ -110,7 +110,7 @@ fn application(stack: &Stack) -> Result<Router, ConfigError> {
         .route("/api/echo", post(echo))
         .route("/api/search", get(search))
         .route("/api/whoami", get(who_am_i));
-    let auth = Router::new().route("/auth/login", post(login));
+    let auth = Router::new().route("/auth/login", post(login)).with_state(LoginLimit::builder().build()?);
     let page = Router::new().route("/", get(|| async { Html(PAGE) }));
     let others = Router::new()
         .route("/boom/panic", get(|| async { panic!("boom: the secret is 1234") as &str }))
@@ -120,11 +120,10 @@ fn application(stack: &Stack) -> Result<Router, ConfigError> {
             get(|| async { (StatusCode::INTERNAL_SERVER_ERROR, "postgres://admin:hunter2@db: no route") }),
         )
         .route("/boom/slow", get(|| async { tokio::time::sleep(Duration::from_secs(60)).await }));
-    let logins = stack.limits(Policy::new("login", Key::address()).quota(Quota::per_minute(5)).build()?);
     let unlimited = stack.without(Part::RateLimit);
     let pages = unlimited.security_headers(SecurityHeadersLayer::web());
     // The whole stack last: what is no route at all is limited like the API.
-    Ok(unlimited.wrap(others).merge(pages.wrap(page)).merge(logins.wrap(auth)).merge(stack.wrap(api)))
+    Ok(unlimited.wrap(others).merge(pages.wrap(page)).merge(unlimited.wrap(auth)).merge(stack.wrap(api)))
 }
 
 const PAGE: &str = "<!doctype html><html lang=en><title>palisade showcase</title><h1>palisade showcase</h1>\
@@ -171,11 +170,18 @@ struct Login {
     password: String,
 }
 
-async fn login(facts: Facts, Json(Login { user, password }): Json<Login>) -> Response {
-    if password == "palisade" {
-        return Json(json!({ "user": user })).into_response();
+/// Five failures of an account or twenty of an address, and neither may try again for a while.
+async fn login(
+    State(limit): State<LoginLimit>,
+    facts: Facts,
+    Json(Login { user, password }): Json<Login>,
+) -> Result<Json<Value>, Response> {
+    let attempt = limit.attempt(&user, &facts)?;
+    if password != "palisade" {
+        return Err(attempt.failed());
     }
-    Rejection::new(Kind::Unauthenticated).detail("User or password is wrong.").respond_to(Some(&facts))
+    attempt.succeeded();
+    Ok(Json(json!({ "user": user })))
 }
 
 async fn who_am_i(facts: Facts) -> Json<Value> {
