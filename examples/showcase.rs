@@ -16,7 +16,7 @@ use axum::{
 use futures_util::{StreamExt as _, stream};
 use palisade::{
     Access, Check, ConfigError, Facts, Health, Kind, Part, Principal, Rejection, Stack,
-    rate_limit::{Key, LoginLimit, Policy, Quota},
+    rate_limit::{LoginLimit, presets},
     security_headers::SecurityHeadersLayer,
     stack::StackBuilder,
 };
@@ -74,12 +74,7 @@ fn settings() -> Result<(SocketAddr, Stack), ConfigError> {
 }
 
 fn configure(stack: StackBuilder, token: &str) -> StackBuilder {
-    let api = Policy::new("api", Key::principal_or_address())
-        .tier("anonymous", Quota::per_minute(10))
-        .tier("quick-project", Quota::per_minute(100))
-        .tier("research-project", Quota::per_minute(500))
-        .tier("production-api", Quota::per_minute(2000));
-    let stack = stack.authenticate(by_api_key()).limits(api).deadline(Duration::from_secs(5));
+    let stack = stack.authenticate(by_api_key()).limits(presets::projects()).deadline(Duration::from_secs(5));
     if token.is_empty() { stack } else { stack.access(Access::token(token)) }
 }
 

@@ -280,6 +280,11 @@ impl Stack {
         Self::of(layers)
     }
 
+    /// The limits by principal and tier, to be replaced, looked at or reset while running.
+    pub fn rate_limit(&self) -> Option<&RateLimitLayer> {
+        self.layers.rate_limit.as_ref()
+    }
+
     /// The same stack for probes: an orchestrator must never be limited, authenticated or asked for the right host.
     #[must_use]
     pub fn probes(&self) -> Self {

@@ -249,3 +249,14 @@ fn the_description_tells_each_mode() {
     assert!(text.contains("body_limit        off"), "{text}");
     assert!(text.contains("client_ip         on"), "{text}");
 }
+
+#[tokio::test]
+async fn a_running_stack_takes_other_limits() {
+    let stack = stack().build().unwrap();
+    let app = stack.wrap(application());
+    let limits = stack.rate_limit().unwrap();
+    let stricter = Policy::new("api", Key::address()).quota(Quota::per_minute(1));
+    limits.replace(palisade::rate_limit::RateLimitLayer::builder().policy(stricter)).unwrap();
+    assert_eq!(send(&app, get_from("192.0.2.1", "/items/1")).await.status, 200);
+    assert_eq!(send(&app, get_from("192.0.2.1", "/items/1")).await.status, 429);
+}

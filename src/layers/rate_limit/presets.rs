@@ -18,6 +18,15 @@ pub fn api() -> Policy {
     Policy::new("api", Key::principal_or_address()).quota(Quota::per_minute(100))
 }
 
+/// By tier, per minute: `anonymous` 10, `quick-project` 100, `research-project` 500, `production-api` 2000.
+pub fn projects() -> Policy {
+    Policy::new("api", Key::principal_or_address())
+        .tier("anonymous", Quota::per_minute(10))
+        .tier("quick-project", Quota::per_minute(100))
+        .tier("research-project", Quota::per_minute(500))
+        .tier("production-api", Quota::per_minute(2000))
+}
+
 /// 20 per minute and user.
 pub fn search() -> Policy {
     Policy::new("search", Key::principal_or_address()).quota(Quota::per_minute(20))
