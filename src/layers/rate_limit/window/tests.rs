@@ -97,18 +97,6 @@ fn a_step_down_waits_for_all_that_are_too_many() {
 }
 
 #[test]
-fn a_refund_finds_the_row_that_counts() {
-    let windows = Windows::new(WAYS, 3, 100).unwrap();
-    assert!(windows.check(9, (3, 100), 1, 1, true).fits);
-    assert!(windows.check(1, (3, 100), 1, 1, true).fits);
-    assert!(windows.reset(9) && windows.reset(1));
-    // It comes back in a row before the one it had.
-    let at = windows.check(1, (3, 100), 2, 2, true).at;
-    windows.refund(1, at, 2);
-    assert_eq!(windows.check(1, (3, 100), 2, 0, false).left, 3);
-}
-
-#[test]
 fn no_more_than_there_is_left_is_taken() {
     let windows = Windows::new(8, 3, 100).unwrap();
     windows.take_up_to(1, (3, 100), 10, 2);
