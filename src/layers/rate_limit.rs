@@ -42,6 +42,7 @@ mod policy;
 pub mod presets;
 mod quota;
 mod refused;
+mod reservations;
 mod rules;
 mod table;
 mod window;
@@ -287,7 +288,7 @@ pub struct Charges {
 impl Charges {
     /// Whether something is to be done at the end: a concurrent request to be counted off, a cost to be settled.
     fn end_with_the_request(&self) -> bool {
-        self.all.iter().any(|charge| self.rules.policies[charge.policy].ends(charge))
+        self.all.iter().any(Compiled::ends)
     }
 }
 
@@ -337,7 +338,7 @@ impl Guard for RateLimitLayer {
         let actual = cost.and_then(|cost| cost.settled()).or((!served).then_some(0));
         for charge in &mut charges {
             let policy = &rules.policies[charge.policy];
-            if policy.ends(charge) {
+            if Compiled::ends(charge) {
                 policy.close(charge, actual, moment);
             }
         }

@@ -194,8 +194,8 @@ async fn whoever_is_on_the_deny_list_is_not_served() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_allow_list_has_the_last_word() {
-    let limits = api(Quota::per_day(1)).allow(["192.0.2.1"]).deny(["192.0.2.0/24"]).build().unwrap();
+async fn the_deny_list_has_the_last_word() {
+    let limits = api(Quota::per_day(1)).allow(["192.0.2.0/24"]).deny(["192.0.2.2"]).build().unwrap();
     let app = limited(&limits, hello());
     assert_eq!(statuses(&app, "192.0.2.1", 3).await, [200; 3]);
     assert_eq!(statuses(&app, "192.0.2.2", 1).await, [403]);

@@ -17,12 +17,16 @@ use super::{
     key::Hashes,
     limit::{Limit, Moment, Receipt, Standing, Store},
     policy::{ANONYMOUS, EVERYONE},
+    reservations::{Reservations, Reserved},
     table::seeded_hasher,
 };
 use crate::{ConfigError, Facts, Mode};
 
 /// How many /64 networks' worth of quota a whole /48 has.
 const AROUND: u32 = 16;
+
+/// Callers with requests on their way whose cost is not settled. Past that, nothing is given back.
+const MOST_RESERVING: usize = 16_384;
 
 pub(super) struct Compiled {
     policy: Policy,
@@ -31,6 +35,8 @@ pub(super) struct Compiled {
     /// The tier of those whose own is not listed: `anonymous`, or else the one that gives the least.
     unlisted: usize,
     store: Arc<Store>,
+    /// Where a request's cost is settled at its end.
+    reservations: Option<Arc<Reservations>>,
     counters: Arc<Counters>,
     /// Whether it has been told that requests come without the key.
     told: AtomicBool,
@@ -51,6 +57,13 @@ pub(super) struct Counters {
     pub(super) near: AtomicU64,
 }
 
+/// What a charge that was made is to be undone with.
+#[derive(Debug)]
+enum Held {
+    Charged(Receipt),
+    Reserved(Reserved),
+}
+
 /// A charge that a request is to bear, and what came of it.
 #[derive(Debug)]
 pub(super) struct Charge {
@@ -61,7 +74,7 @@ pub(super) struct Charge {
     pub(super) is_around: bool,
     pub(super) cost: u32,
     pub(super) standing: Standing,
-    receipt: Option<Receipt>,
+    held: Option<Held>,
 }
 
 impl Compiled {
@@ -97,15 +110,22 @@ impl Compiled {
         let limits: Vec<_> = tiers.iter().flat_map(|tier| [tier.limit, tier.around]).collect();
         let store = Store::new(&limits, policy.keys).map_err(|problem| ConfigError::new(&place, problem));
         let Some(store) = error.keep(store) else { return Err(error) };
-        let (store, counters) = (Arc::new(store), Arc::default());
+        let settles = policy.price.is_settled() && !matches!(store, Store::InFlight(_));
+        let reservations = settles.then(|| Reservations::new(policy.keys.min(MOST_RESERVING)).map(Arc::new));
+        let Ok(reservations) = reservations.transpose() else {
+            error.push(&place, "needs more memory for its reservations than there is");
+            return Err(error);
+        };
+        let (store, counters, told) = (Arc::new(store), Arc::default(), AtomicBool::new(false));
         let unlisted = unlisted(&tiers);
-        error.or(Self { policy, seed: seeded_hasher(), tiers, unlisted, store, counters, told: AtomicBool::new(false) })
+        error.or(Self { policy, seed: seeded_hasher(), tiers, unlisted, store, reservations, counters, told })
     }
 
     /// Goes on with the counts of the policy that this one replaces, where both count alike.
     ///
-    /// What a caller has used stays used. In a window that slides, it is the requests themselves; else it is time: under a quota twice as generous the same debt is paid off twice as
-    /// fast in requests, and a full one stays full until the time it named is over or the new quota is wider.
+    /// What a caller has used stays used. In a window that slides, it is the requests themselves; else it is time: under a
+    /// quota twice as generous the same debt is paid off twice as fast in requests, and a full one stays full until the
+    /// time it named is over or the new quota is wider.
     pub(super) fn succeed(&mut self, earlier: &Self) {
         let alike =
             self.tiers.first().zip(earlier.tiers.first()).is_some_and(|(new, old)| new.limit.counts_like(&old.limit));
@@ -114,6 +134,7 @@ impl Compiled {
         if alike && has_room {
             self.store = Arc::clone(&earlier.store);
             self.seed = earlier.seed.clone();
+            self.reservations = self.reservations.take().map(|own| earlier.reservations.clone().unwrap_or(own));
         }
         self.counters = Arc::clone(&earlier.counters);
         let same_key = self.policy.key.to_string() == earlier.policy.key.to_string();
@@ -180,7 +201,7 @@ impl Compiled {
         let cost = price.of(head);
         let charge = |key, is_around| {
             let standing = Standing { limit: 0, left: 0, wait: 0, next: 0, rest: 0 };
-            Charge { policy: index, tier, key, is_around, cost, standing, receipt: None }
+            Charge { policy: index, tier, key, is_around, cost, standing, held: None }
         };
         let around = hashes.around.map(|key| charge(key, true));
         Ok([Some(charge(hashes.key, false)), around].into_iter().flatten())
@@ -226,10 +247,17 @@ impl Compiled {
         if charge.cost == 0 && !self.would_fit(charge, moment) {
             return false;
         }
-        match self.store.charge(charge.key, self.limit(charge), moment, charge.cost) {
-            Ok((standing, receipt)) => {
+        let (key, limit, cost) = (charge.key, self.limit(charge), charge.cost);
+        let made = match &self.reservations {
+            Some(open) => {
+                open.reserve(&self.store, key, limit, moment, cost).map(|(standing, it)| (standing, Held::Reserved(it)))
+            }
+            None => self.store.charge(key, limit, moment, cost).map(|(standing, it)| (standing, Held::Charged(it))),
+        };
+        match made {
+            Ok((standing, held)) => {
                 charge.standing = standing;
-                charge.receipt = Some(receipt);
+                charge.held = Some(held);
                 true
             }
             Err(standing) => {
@@ -241,8 +269,17 @@ impl Compiled {
 
     /// Unmakes a charge, as if the request had not been.
     pub(super) fn unmake(&self, charge: &mut Charge, moment: Moment) {
-        if let Some(receipt) = charge.receipt.take() {
-            self.store.refund(charge.key, self.limit(charge), receipt, charge.cost, moment);
+        let limit = self.limit(charge);
+        match charge.held.take() {
+            Some(Held::Charged(receipt)) => self.store.refund(charge.key, limit, receipt, charge.cost, moment),
+            Some(Held::Reserved(reserved)) => self.settle(charge, &reserved, 0, moment),
+            None => {}
+        }
+    }
+
+    fn settle(&self, charge: &Charge, reserved: &Reserved, actual: u32, moment: Moment) {
+        if let Some(open) = &self.reservations {
+            open.settle(&self.store, charge.key, self.limit(charge), reserved, (charge.cost, actual), moment);
         }
     }
 
@@ -252,23 +289,18 @@ impl Compiled {
     }
 
     /// Whether a charge must be seen to at the end of its request.
-    pub(super) fn ends(&self, charge: &Charge) -> bool {
-        matches!(charge.receipt, Some(Receipt::Running { .. })) || self.policy.price.is_settled()
+    pub(super) fn ends(charge: &Charge) -> bool {
+        matches!(charge.held, Some(Held::Reserved(_) | Held::Charged(Receipt::Running { .. })))
     }
 
     /// Closes a charge at the end of its request: `actual` is what it did cost, `None` is what was reserved.
     pub(super) fn close(&self, charge: &mut Charge, actual: Option<u32>, moment: Moment) {
-        let Some(receipt) = charge.receipt.take() else { return };
-        let limit = self.limit(charge);
-        if matches!(receipt, Receipt::Running { .. }) {
-            self.store.refund(charge.key, limit, receipt, charge.cost, moment);
-            return;
-        }
-        let actual = actual.unwrap_or(charge.cost);
-        if actual < charge.cost {
-            self.store.refund(charge.key, limit, receipt, charge.cost - actual, moment);
-        } else if actual > charge.cost {
-            self.store.drain(charge.key, limit, actual - charge.cost, moment);
+        match charge.held.take() {
+            Some(Held::Reserved(reserved)) => self.settle(charge, &reserved, actual.unwrap_or(charge.cost), moment),
+            Some(Held::Charged(receipt @ Receipt::Running { .. })) => {
+                self.store.refund(charge.key, self.limit(charge), receipt, charge.cost, moment);
+            }
+            _ => {}
         }
     }
 

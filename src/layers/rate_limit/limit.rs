@@ -232,6 +232,20 @@ impl Store {
         }
     }
 
+    /// How many ticks a key owes in a flow.
+    pub(super) fn debt(&self, key: u64, moment: Moment) -> u64 {
+        if let Self::Table(table) = self { table.debt(key, moment.now) } else { 0 }
+    }
+
+    /// Gives back so many ticks that a key owes in a flow.
+    pub(super) fn give_back(&self, key: u64, ticks: u64) {
+        if let Self::Table(table) = self
+            && ticks > 0
+        {
+            table.give_back(key, ticks);
+        }
+    }
+
     /// Charges a key whether it fits or not: what has been used has been used.
     pub(super) fn drain(&self, key: u64, limit: &Limit, units: u32, moment: Moment) {
         match (self, *limit) {

@@ -7,7 +7,8 @@ use foldhash::quality::SeedableRandomState;
 use super::{
     Clock, Key, Quota, Subject,
     headers::{retry_after, set_retry_after},
-    limit::{Limit, NEVER, Receipt, Store},
+    limit::{Limit, NEVER, Store},
+    reservations::{Reservations, Reserved},
     table::seeded_hasher,
 };
 use crate::{ConfigError, Facts, Kind, Rejection, Response};
@@ -43,6 +44,8 @@ struct Inner {
     seed: SeedableRandomState,
     accounts: Side,
     addresses: Side,
+    /// Attempts on their way, by address.
+    open: Reservations,
     clock: Clock,
 }
 
@@ -81,7 +84,7 @@ impl LoginLimit {
     /// Starts an attempt on this account from the request's address.
     ///
     /// # Errors
-    /// 429 `quota-exceeded`, if the account or the address has failed too often; it does not say which.
+    /// 429 `quota-exceeded`, if the account or the address has failed too often.
     #[expect(clippy::result_large_err, reason = "a handler's `?` needs the answer itself")]
     pub fn attempt(&self, account: &str, facts: &Facts) -> Result<Attempt, Response> {
         let moment = self.0.clock.now();
@@ -89,7 +92,7 @@ impl LoginLimit {
         let account = Key::hash_of(&self.0.seed, &[Subject::value(account.as_bytes())]);
         let client = facts.address();
         let address = Key::hash_of(&self.0.seed, client.map(Subject::address).as_slice());
-        let Inner { accounts, addresses, .. } = &*self.0;
+        let Inner { accounts, addresses, open, .. } = &*self.0;
         // Both are looked at before either is charged, so that a refusal costs nothing.
         let wait = [
             accounts.store.peek(account, &accounts.limit, moment, 1).wait,
@@ -103,8 +106,10 @@ impl LoginLimit {
         if let Err(standing) = charged {
             return Err(refusal(standing.wait, facts));
         }
-        match addresses.store.charge(address, &addresses.limit, moment, 1) {
-            Ok((_, receipt)) => Ok(Attempt { limit: self.clone(), facts: facts.clone(), account, address, receipt }),
+        match open.reserve(&addresses.store, address, &addresses.limit, moment, 1) {
+            Ok((_, reserved)) => {
+                Ok(Attempt { limit: self.clone(), facts: facts.clone(), account, address, reserved, used: 1 })
+            }
             Err(standing) => {
                 if let Ok((_, receipt)) = charged {
                     accounts.store.refund(account, &accounts.limit, receipt, 1, moment);
@@ -161,7 +166,10 @@ impl LoginLimitBuilder {
         };
         let sides = (side("login by account", self.account), side("login by address", self.address));
         let (Some(accounts), Some(addresses)) = sides else { return Err(error) };
-        let inner = Inner { seed: seeded_hasher(), accounts, addresses, clock: Clock::start() };
+        let Ok(open) = Reservations::new(keys.min(16_384)) else {
+            return Err(ConfigError::new("login", "needs more memory for its attempts than there is"));
+        };
+        let inner = Inner { seed: seeded_hasher(), accounts, addresses, open, clock: Clock::start() };
         error.or(LoginLimit(Arc::new(inner)))
     }
 }
@@ -174,15 +182,16 @@ pub struct Attempt {
     facts: Facts,
     account: u64,
     address: u64,
-    receipt: Receipt,
+    reserved: Reserved,
+    /// What the attempt costs its address in the end.
+    used: u32,
 }
 
 impl Attempt {
     /// It was the right password: the account is cleared, and this attempt is taken back from the address.
-    pub fn succeeded(self) {
-        let Inner { accounts, addresses, clock, .. } = &*self.limit.0;
-        accounts.store.reset(self.account);
-        addresses.store.refund(self.address, &addresses.limit, self.receipt, 1, clock.now());
+    pub fn succeeded(mut self) {
+        self.limit.0.accounts.store.reset(self.account);
+        self.used = 0;
     }
 
     /// It was not: here is the answer, 401 `unauthenticated`, the same whether the account exists or not.
@@ -190,5 +199,12 @@ impl Attempt {
     pub fn failed(self) -> Response {
         let rejection = Rejection::new(Kind::Unauthenticated).detail("The account or the password is wrong.");
         rejection.respond_to(Some(&self.facts))
+    }
+}
+
+impl Drop for Attempt {
+    fn drop(&mut self) {
+        let Inner { addresses, open, clock, .. } = &*self.limit.0;
+        open.settle(&addresses.store, self.address, &addresses.limit, &self.reserved, (1, self.used), clock.now());
     }
 }

@@ -25,12 +25,13 @@ impl Rules {
         facts: &Facts,
         moment: Moment,
     ) -> ControlFlow<Response, bool> {
-        if self.lists.allow(facts) {
-            return ControlFlow::Continue(true);
-        }
+        // First: one who is denied may stand in a network that is allowed.
         if self.lists.deny(facts) {
             let rejection = Rejection::new(Kind::Banned).detail("This caller is not served here.");
             object(head, Mode::Enforce, "rate_limit", "deny-list", rejection)?;
+        }
+        if self.lists.allow(facts) {
+            return ControlFlow::Continue(true);
         }
         if let Some(wait) = self.penalties.as_ref().and_then(|penalties| penalties.banned(head, facts, moment)) {
             let rejection =

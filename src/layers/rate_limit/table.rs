@@ -106,8 +106,13 @@ impl Table {
     pub fn refund(&self, hash: u64, receipt: &Allowed, now: u64) {
         let back = receipt.refundable(now);
         if back > 0 {
-            let _ = self.slots.update(hash, |tat| (Some(tat.saturating_sub(back)), ()));
+            self.give_back(hash, back);
         }
+    }
+
+    /// Takes so many ticks off a key's debt.
+    pub fn give_back(&self, hash: u64, ticks: u64) {
+        let _ = self.slots.update(hash, |tat| (Some(tat.saturating_sub(ticks)), ()));
     }
 
     /// Charges a key whether it fits or not: `units` of a rate.

@@ -2,7 +2,10 @@
 
 use proptest::prelude::*;
 
-use super::*;
+use super::{
+    super::reservations::{Reservations, Reserved},
+    *,
+};
 
 const SECOND: u64 = 1_000_000_000;
 const KEY: u64 = 7 << 50;
@@ -110,42 +113,36 @@ proptest! {
     }
 
     /// Whatever was reserved, in whatever order it is settled: settled at once, it is as if the truth had been charged;
-    /// settled later, one after the other, it is never better than that. (With several on their way through time, a flow
-    /// does not know which of them has drained: what one gave back early, another may give back again, once each.)
+    /// settled later, it is never better than that.
     #[test]
     fn reservations_settle_to_the_truth(
         limit in limits(),
         requests in prop::collection::vec((0_u64..400, 1_u32..5, 0_u32..5, any::<prop::sample::Index>()), 1..40),
         later in any::<bool>(),
     ) {
-        let (reserving, truth) = (store(limit), store(limit));
+        let (reserving, truth, open) = (store(limit), store(limit), Reservations::new(10).unwrap());
         let mut now = 400 * 86_400 * SECOND;
-        let mut open: Vec<(Receipt, u32, u32)> = Vec::new();
-        let settle = |(receipt, reserved, actual): (Receipt, u32, u32), now| {
-            if actual < reserved {
-                reserving.refund(KEY, &limit, receipt, reserved - actual, moment(now));
-            } else {
-                reserving.drain(KEY, &limit, actual - reserved, moment(now));
-            }
+        let mut unsettled: Vec<(Reserved, u32, u32)> = Vec::new();
+        let settle = |(reserved, cost, actual): (Reserved, u32, u32), now| {
+            open.settle(&reserving, KEY, &limit, &reserved, (cost, actual), moment(now));
         };
-        for (gap, reserved, actual, which) in requests {
+        for (gap, cost, actual, which) in requests {
             if later {
                 now += whole(limit) * gap / 1000;
-                open.drain(..).for_each(|each| settle(each, now));
             }
-            if let Ok((_, receipt)) = reserving.charge(KEY, &limit, moment(now), reserved) {
+            if let Ok((_, reserved)) = open.reserve(&reserving, KEY, &limit, moment(now), cost) {
                 // A sliding window remembers no more than its count.
-                let actual = if matches!(limit, Limit::SlidingWindow { .. }) { actual.min(reserved) } else { actual };
+                let actual = if matches!(limit, Limit::SlidingWindow { .. }) { actual.min(cost) } else { actual };
                 if actual > 0 {
                     truth.drain(KEY, &limit, actual, moment(now));
                 }
-                open.push((receipt, reserved, actual));
+                unsettled.push((reserved, cost, actual));
             }
-            if !later && !open.is_empty() && which.index(3) > 0 {
-                settle(open.swap_remove(which.index(open.len())), now);
+            if !unsettled.is_empty() && which.index(3) > 0 {
+                settle(unsettled.swap_remove(which.index(unsettled.len())), now);
             }
         }
-        open.drain(..).for_each(|each| settle(each, now));
+        unsettled.drain(..).for_each(|each| settle(each, now));
         let look = |store: &Store| store.peek(KEY, &limit, moment(now), 0);
         if later && !matches!(limit, Limit::SlidingWindow { .. }) {
             prop_assert!(look(&reserving).left <= look(&truth).left);
