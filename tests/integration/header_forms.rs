@@ -35,10 +35,11 @@ async fn every_form_is_written_down_for_the_clients() {
     let mut forms = Map::new();
     for (name, headers, policies, count) in [
         ("default", Headers::default(), &api[..], 3),
+        ("all", Headers::all(), &api[..], 3),
         ("draft", Headers::draft(Draft::V11), &api[..], 3),
         ("legacy", Headers::legacy(), &api[..], 3),
-        ("several", Headers::default(), &several[..], 3),
-        ("concurrent", Headers::default(), &[("running", Quota::concurrent(4))][..], 1),
+        ("several", Headers::all(), &several[..], 3),
+        ("concurrent", Headers::all(), &[("running", Quota::concurrent(4))][..], 1),
         ("odd name", Headers::draft(Draft::V11), &[(r#"a "b" \ c, d;q=1"#, Quota::per_minute(2))][..], 1),
         ("none", Headers::none(), &api[..], 3),
     ] {

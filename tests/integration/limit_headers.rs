@@ -16,8 +16,14 @@ fn policy(name: &str, quota: Quota) -> Policy {
     Policy::new(name, Key::address()).quota(quota).keys(100)
 }
 
+/// Every header there is.
+fn telling(policy: Policy) -> RateLimitLayer {
+    RateLimitLayer::builder().policy(policy).headers(Headers::all()).build().unwrap()
+}
+
 fn several() -> RateLimitBuilder {
     RateLimitLayer::builder()
+        .headers(Headers::all())
         .policy(policy("minute", Quota::per_minute(10)))
         .policy(policy("day", Quota::per_day(1000)))
         .policy(policy("running", Quota::concurrent(50)))
@@ -90,7 +96,7 @@ async fn a_quota_with_a_burst_of_its_own_says_in_which_time_that_is_there_again(
         (Quota::per(Duration::from_secs(900), 5).sliding_window(), r#""api";q=5;w=900"#),
         (Quota::per_hour(5).fixed_window(), r#""api";q=5;w=3600"#),
     ] {
-        let limits = policy("api", quota).build().unwrap();
+        let limits = telling(policy("api", quota));
         let answer = send(&limited(&limits, hello()), get_from(PEER, "/")).await;
         assert_eq!(field(&answer, "ratelimit-policy"), told, "{quota}");
     }
@@ -99,7 +105,7 @@ async fn a_quota_with_a_burst_of_its_own_says_in_which_time_that_is_there_again(
 #[tokio::test(start_paused = true)]
 async fn any_name_that_a_header_can_carry_is_read_back_as_it_was() {
     for name in [r#"a "quoted" one"#, r"back\slash", r#"\""#, "comma, semicolon; q=1", "", "~!@#$%^&*()"] {
-        let limits = policy(name, Quota::per_minute(10)).build().unwrap();
+        let limits = telling(policy(name, Quota::per_minute(10)));
         let answer = send(&limited(&limits, hello()), get_from(PEER, "/")).await;
         for header in ["ratelimit", "ratelimit-policy"] {
             assert_eq!(read(&field(&answer, header))[0].0, name, "{header}");
@@ -115,7 +121,7 @@ async fn with_nothing_left_t_is_how_long_that_stays_so() {
         (Quota::per_minute(1), [60, 60]),
         (Quota::per_second(50), [1, 1]),
     ] {
-        let app = limited(&policy("api", quota).build().unwrap(), hello());
+        let app = limited(&telling(policy("api", quota)), hello());
         statuses(&app, PEER, quota.capacity() as usize - 1).await;
         let last = send(&app, get_from(PEER, "/")).await;
         assert_eq!((last.status.as_u16(), last.header("retry-after")), (200, ""));
@@ -154,7 +160,8 @@ async fn retry_after_is_no_earlier_than_any_t() {
 async fn jitter_adds_whole_seconds_up_to_the_most() {
     let limits = policy("api", Quota::per_minute(1));
     let told = async |jitter| {
-        let limits = RateLimitLayer::builder().policy(limits.clone()).jitter(jitter).build().unwrap();
+        let limits =
+            RateLimitLayer::builder().policy(limits.clone()).jitter(jitter).headers(Headers::all()).build().unwrap();
         let app = limited(&limits, hello());
         statuses(&app, PEER, 1).await;
         let mut told = HashSet::new();
@@ -197,7 +204,8 @@ async fn which_headers_are_sent_and_to_whom_is_a_setting() {
 
 #[tokio::test(start_paused = true)]
 async fn a_page_of_a_listed_origin_can_read_every_header_of_a_refusal() {
-    let app = stack().build().unwrap().wrap(application());
+    let limits = telling(policy("api", Quota::per_minute(10)));
+    let app = stack().limits(limits).build().unwrap().wrap(application());
     let request = || from_peer(PEER, "GET", "/items/1").header("origin", ORIGIN).body(Body::empty()).unwrap();
     for _ in 0..10 {
         send(&app, request()).await;
@@ -219,8 +227,8 @@ async fn a_page_of_a_listed_origin_can_read_every_header_of_a_refusal() {
 
 #[tokio::test(start_paused = true)]
 async fn of_two_layers_the_inner_one_speaks() {
-    let outer = policy("outer", Quota::per_hour(2)).build().unwrap();
-    let inner = policy("inner", Quota::per_hour(9)).build().unwrap();
+    let outer = telling(policy("outer", Quota::per_hour(2)));
+    let inner = telling(policy("inner", Quota::per_hour(9)));
     let app = limited(&outer, hello().layer(inner));
     let answer = send(&app, get_from(PEER, "/")).await;
     assert_eq!(field(&answer, "ratelimit"), r#""inner";r=8;t=400"#);

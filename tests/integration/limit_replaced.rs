@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use palisade::rate_limit::{Key, Policy, Quota, RateLimitBuilder, RateLimitLayer};
+use palisade::rate_limit::{Headers, Key, Policy, Quota, RateLimitBuilder, RateLimitLayer};
 use tokio::time::advance;
 use tower::ServiceExt as _;
 
@@ -131,7 +131,7 @@ async fn a_full_quota_stays_full_for_the_time_it_named() {
 async fn a_replacement_is_atomic() {
     let pair = |first: &str, second: &str| {
         let policy = |name: &str| Policy::new(name, Key::address()).quota(Quota::per_day(1_000_000)).keys(100);
-        RateLimitLayer::builder().policy(policy(first)).policy(policy(second))
+        RateLimitLayer::builder().policy(policy(first)).policy(policy(second)).headers(Headers::all())
     };
     let limits = pair("a", "b").build().unwrap();
     let app = limited(&limits, hello());

@@ -18,7 +18,9 @@ const RESET: HeaderName = HeaderName::from_static("x-ratelimit-reset");
 
 /// Which headers tell of the quotas, and whom.
 ///
-/// The default is all of them, for all. `Retry-After` stands on every refusal, whatever is chosen here.
+/// The default is [`legacy`](Self::legacy), for all: the draft is no standard yet, and clients that read a `RateLimit` field
+/// after an earlier draft make nothing of this one, nor of the `X-RateLimit-*` beside it. `Retry-After` stands on every
+/// refusal, whatever is chosen here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Headers {
     draft: Option<Draft>,
@@ -73,7 +75,7 @@ impl Headers {
 
 impl Default for Headers {
     fn default() -> Self {
-        Self::all()
+        Self::legacy()
     }
 }
 

@@ -28,19 +28,21 @@ function assertLegacy(headers, limit, remaining, seconds) {
 	assertReset(parsed, seconds)
 }
 
-test('the parser reads X-RateLimit, on answers and on refusals', () => {
-	const [first, second, refused] = answers('legacy')
-	assertLegacy(first.headers, 2, 1, 30)
-	assertLegacy(second.headers, 2, 0, 60)
-	assert.equal(refused.status, 429)
-	assertLegacy(refused.headers, 2, 0, 60)
-	assert.ok(Number(refused.headers.get('retry-after')) >= 1)
-	// A node.js response has them as an object.
-	assertLegacy({ headers: Object.fromEntries(first.headers) }, 2, 1, 30)
+test('the parser reads what we send by default, on answers and on refusals', () => {
+	for (const form of ['default', 'legacy']) {
+		const [first, second, refused] = answers(form)
+		assertLegacy(first.headers, 2, 1, 30)
+		assertLegacy(second.headers, 2, 0, 60)
+		assert.equal(refused.status, 429)
+		assertLegacy(refused.headers, 2, 0, 60)
+		assert.ok(Number(refused.headers.get('retry-after')) >= 1)
+		// A node.js response has them as an object.
+		assertLegacy({ headers: Object.fromEntries(first.headers) }, 2, 1, 30)
+	}
 })
 
 test('the parser reads X-RateLimit beside the draft, once it does not see the draft', () => {
-	for (const form of ['default', 'several']) {
+	for (const form of ['all', 'several']) {
 		const [first, second, refused] = answers(form)
 		assertLegacy(withoutDraft(first.headers), 2, 1, 30)
 		assertLegacy(withoutDraft(second.headers), 2, 0, 60)
@@ -51,7 +53,7 @@ test('the parser reads X-RateLimit beside the draft, once it does not see the dr
 
 test('the parser reads nothing of draft 11, and then nothing at all', () => {
 	// Should this fail, it has learned: then say so, and let it read every form.
-	for (const form of ['default', 'draft', 'several', 'concurrent', 'odd name']) {
+	for (const form of ['all', 'draft', 'several', 'concurrent', 'odd name']) {
 		const parsed = parseRateLimit(answers(form)[0].headers)
 		assert.ok(Number.isNaN(parsed.limit) && Number.isNaN(parsed.remaining), `${form}: ${JSON.stringify(parsed)}`)
 	}
@@ -59,7 +61,7 @@ test('the parser reads nothing of draft 11, and then nothing at all', () => {
 
 test('a parser of structured fields reads draft 11', () => {
 	const api = (remaining, seconds) => ['api', { quota: 2, unit: 'requests', window: 60, remaining, seconds }]
-	for (const form of ['default', 'draft']) {
+	for (const form of ['all', 'draft']) {
 		const [first, second, refused] = answers(form).map(({ headers }) => [...readDraft11(headers)])
 		assert.deepEqual(first, [api(1, 30)])
 		assert.equal(second[0][1].remaining, 0)
@@ -105,17 +107,13 @@ test('over the wire, from the showcase', async () => {
 		for (let left = 9; left >= 0; left--) {
 			const response = await fetch(`${url}/api/items`)
 			assert.equal(response.status, 200)
-			const parsed = parseRateLimit({ headers: withoutDraft(response.headers) })
+			const parsed = parseRateLimit(response)
 			assert.deepEqual([parsed.limit, parsed.remaining, parsed.used], [10, left, 10 - left])
-			const { quota, remaining } = readDraft11(response.headers).get('api')
-			assert.deepEqual([quota, remaining], [10, left])
 			await response.text()
 		}
 		const refused = await fetch(`${url}/api/items`)
 		assert.equal(refused.status, 429)
-		const { remaining, seconds } = readDraft11(refused.headers).get('api')
-		assert.deepEqual([remaining, String(seconds)], [0, refused.headers.get('retry-after')])
-		assert.equal(parseRateLimit(withoutDraft(refused.headers)).remaining, 0)
+		assert.equal(parseRateLimit(refused).remaining, 0)
 		assert.deepEqual((await refused.json())['violated-policies'], ['api'])
 	} finally {
 		showcase.kill()
