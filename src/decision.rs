@@ -1,6 +1,6 @@
 //! What a guard decided: one record, whoever decided, for the log, the metrics and the facts.
 
-use std::{borrow::Cow, fmt, ops::ControlFlow};
+use std::{cmp::Ordering, fmt, ops::ControlFlow, sync::Arc};
 
 use http::request::Parts;
 
@@ -36,11 +36,63 @@ impl fmt::Display for Mode {
     }
 }
 
+/// The name of a policy or a rule: a literal, or one that the operator gave and all who use it share.
+#[derive(Debug, Clone)]
+pub struct Label(Name);
+
+#[derive(Debug, Clone)]
+enum Name {
+    Literal(&'static str),
+    Shared(Arc<str>),
+}
+
+impl Label {
+    /// The name.
+    pub fn as_str(&self) -> &str {
+        match &self.0 {
+            Name::Literal(name) => name,
+            Name::Shared(name) => name,
+        }
+    }
+}
+
+impl From<&'static str> for Label {
+    fn from(name: &'static str) -> Self {
+        Self(Name::Literal(name))
+    }
+}
+
+impl From<Arc<str>> for Label {
+    fn from(name: Arc<str>) -> Self {
+        Self(Name::Shared(name))
+    }
+}
+
+impl PartialEq for Label {
+    fn eq(&self, other: &Self) -> bool {
+        self.as_str() == other.as_str()
+    }
+}
+
+impl Eq for Label {}
+
+impl PartialOrd for Label {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Label {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.as_str().cmp(other.as_str())
+    }
+}
+
 /// One guard's objection to one request.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Decision {
     guard: &'static str,
-    policy: Cow<'static, str>,
+    policy: Label,
     reason: &'static str,
     mode: Mode,
 }
@@ -53,7 +105,7 @@ impl Decision {
 
     /// The policy or rule within the guard, such as `api`.
     pub fn policy(&self) -> &str {
-        &self.policy
+        self.policy.as_str()
     }
 
     /// The slug of the rejection: see the [table](crate::rejection).
@@ -87,7 +139,7 @@ impl Mode {
         self,
         head: &mut Parts,
         guard: &'static str,
-        policy: impl Into<Cow<'static, str>>,
+        policy: impl Into<Label>,
         rejection: Rejection,
     ) -> ControlFlow<Response> {
         object(head, self, guard, policy, rejection)
@@ -99,7 +151,7 @@ pub(crate) fn object(
     head: &mut Parts,
     mode: Mode,
     guard: &'static str,
-    policy: impl Into<Cow<'static, str>>,
+    policy: impl Into<Label>,
     rejection: Rejection,
 ) -> ControlFlow<Response> {
     if mode == Mode::Off {
@@ -114,7 +166,7 @@ pub(crate) fn object(
 }
 
 /// Logs and keeps a decision that is made already.
-pub(crate) fn note(facts: &Facts, mode: Mode, guard: &'static str, policy: impl Into<Cow<'static, str>>, kind: Kind) {
+pub(crate) fn note(facts: &Facts, mode: Mode, guard: &'static str, policy: impl Into<Label>, kind: Kind) {
     let decision = Decision { guard, policy: policy.into(), reason: kind.slug(), mode };
     macro_rules! tell {
         ($level:ident) => {

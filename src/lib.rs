@@ -43,7 +43,7 @@ pub use axum_core::{body::Body, response::Response};
 
 pub use crate::{
     access::Access,
-    decision::{Decision, Mode},
+    decision::{Decision, Label, Mode},
     error::ConfigError,
     facts::Facts,
     guard::{End, Guard, Then, containment},

@@ -34,7 +34,7 @@
 //! | <a id="draining"></a>`draining` | 503 | shutting down |
 //! | <a id="handler-timeout"></a>`handler-timeout` | 504 | the handler missed its deadline |
 
-use std::borrow::Cow;
+use std::{borrow::Cow, sync::Arc};
 
 use axum_core::{
     body::Body,
@@ -42,15 +42,12 @@ use axum_core::{
 };
 use http::{HeaderValue, StatusCode, header, request::Parts};
 use serde::{Serialize, Serializer, ser::SerializeMap as _};
+use smallvec::SmallVec;
 
 use crate::Facts;
 
 /// The media type of every refusal.
 pub(crate) const PROBLEM_JSON: HeaderValue = HeaderValue::from_static("application/problem+json");
-
-const OWN_TYPES: &str = "https://docs.rs/palisade/latest/palisade/rejection/#";
-/// Asked for by draft-ietf-httpapi-ratelimit-headers, and not yet in the registry.
-const IANA_TYPES: &str = "https://iana.org/assignments/http-problem-types#";
 
 /// Which no it is. The [table](self) is the whole vocabulary.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -107,35 +104,49 @@ impl CustomKind {
     }
 }
 
+/// Where this crate's documentation tells of a kind.
+macro_rules! own {
+    ($slug:literal) => {
+        concat!("https://docs.rs/palisade/latest/palisade/rejection/#", $slug)
+    };
+}
+
+/// Asked for by draft-ietf-httpapi-ratelimit-headers, and not yet in the registry.
+macro_rules! iana {
+    ($slug:literal) => {
+        concat!("https://iana.org/assignments/http-problem-types#", $slug)
+    };
+}
+
+/// Slug, status, title, type.
+type Row = (&'static str, StatusCode, &'static str, &'static str);
+
 impl Kind {
-    const fn row(self) -> (&'static str, StatusCode, &'static str) {
+    #[rustfmt::skip]
+    const fn row(self) -> Row {
         match self {
-            Self::MalformedRequest => ("malformed-request", StatusCode::BAD_REQUEST, "Malformed Request"),
-            Self::SuspiciousInput => ("suspicious-input", StatusCode::BAD_REQUEST, "Suspicious Input"),
-            Self::ValidationFailed => ("validation-failed", StatusCode::BAD_REQUEST, "Validation Failed"),
-            Self::Unauthenticated => ("unauthenticated", StatusCode::UNAUTHORIZED, "Unauthenticated"),
-            Self::Forbidden => ("forbidden", StatusCode::FORBIDDEN, "Forbidden"),
-            Self::CrossSiteRequest => ("cross-site-request", StatusCode::FORBIDDEN, "Cross-Site Request"),
-            Self::OriginNotAllowed => ("origin-not-allowed", StatusCode::FORBIDDEN, "Origin Not Allowed"),
-            Self::Banned => ("banned", StatusCode::FORBIDDEN, "Banned"),
-            Self::NotFound => ("not-found", StatusCode::NOT_FOUND, "Not Found"),
-            Self::MethodNotAllowed => ("method-not-allowed", StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed"),
-            Self::RequestTimeout => ("request-timeout", StatusCode::REQUEST_TIMEOUT, "Request Timeout"),
-            Self::PayloadTooLarge => ("payload-too-large", StatusCode::PAYLOAD_TOO_LARGE, "Payload Too Large"),
-            Self::UriTooLong => ("uri-too-long", StatusCode::URI_TOO_LONG, "URI Too Long"),
-            Self::MisdirectedRequest => ("misdirected-request", StatusCode::MISDIRECTED_REQUEST, "Misdirected Request"),
-            Self::QuotaExceeded => ("quota-exceeded", StatusCode::TOO_MANY_REQUESTS, "Quota Exceeded"),
-            Self::HeadersTooLarge => {
-                ("headers-too-large", StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "Headers Too Large")
-            }
-            Self::InternalError => ("internal-error", StatusCode::INTERNAL_SERVER_ERROR, "Internal Error"),
-            Self::Unavailable => ("unavailable", StatusCode::SERVICE_UNAVAILABLE, "Unavailable"),
-            Self::TemporaryReducedCapacity => {
-                ("temporary-reduced-capacity", StatusCode::SERVICE_UNAVAILABLE, "Temporary Reduced Capacity")
-            }
-            Self::Draining => ("draining", StatusCode::SERVICE_UNAVAILABLE, "Draining"),
-            Self::HandlerTimeout => ("handler-timeout", StatusCode::GATEWAY_TIMEOUT, "Handler Timeout"),
-            Self::Custom(own) => (own.slug, own.status, own.title),
+            Self::MalformedRequest => ("malformed-request", StatusCode::BAD_REQUEST, "Malformed Request", own!("malformed-request")),
+            Self::SuspiciousInput => ("suspicious-input", StatusCode::BAD_REQUEST, "Suspicious Input", own!("suspicious-input")),
+            Self::ValidationFailed => ("validation-failed", StatusCode::BAD_REQUEST, "Validation Failed", own!("validation-failed")),
+            Self::Unauthenticated => ("unauthenticated", StatusCode::UNAUTHORIZED, "Unauthenticated", own!("unauthenticated")),
+            Self::Forbidden => ("forbidden", StatusCode::FORBIDDEN, "Forbidden", own!("forbidden")),
+            Self::CrossSiteRequest => ("cross-site-request", StatusCode::FORBIDDEN, "Cross-Site Request", own!("cross-site-request")),
+            Self::OriginNotAllowed => ("origin-not-allowed", StatusCode::FORBIDDEN, "Origin Not Allowed", own!("origin-not-allowed")),
+            Self::Banned => ("banned", StatusCode::FORBIDDEN, "Banned", own!("banned")),
+            Self::NotFound => ("not-found", StatusCode::NOT_FOUND, "Not Found", own!("not-found")),
+            Self::MethodNotAllowed => ("method-not-allowed", StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed", own!("method-not-allowed")),
+            Self::RequestTimeout => ("request-timeout", StatusCode::REQUEST_TIMEOUT, "Request Timeout", own!("request-timeout")),
+            Self::PayloadTooLarge => ("payload-too-large", StatusCode::PAYLOAD_TOO_LARGE, "Payload Too Large", own!("payload-too-large")),
+            Self::UriTooLong => ("uri-too-long", StatusCode::URI_TOO_LONG, "URI Too Long", own!("uri-too-long")),
+            Self::MisdirectedRequest => ("misdirected-request", StatusCode::MISDIRECTED_REQUEST, "Misdirected Request", own!("misdirected-request")),
+            Self::QuotaExceeded => ("quota-exceeded", StatusCode::TOO_MANY_REQUESTS, "Quota Exceeded", iana!("quota-exceeded")),
+            Self::HeadersTooLarge => ("headers-too-large", StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "Headers Too Large", own!("headers-too-large")),
+            Self::InternalError => ("internal-error", StatusCode::INTERNAL_SERVER_ERROR, "Internal Error", own!("internal-error")),
+            Self::Unavailable => ("unavailable", StatusCode::SERVICE_UNAVAILABLE, "Unavailable", own!("unavailable")),
+            Self::TemporaryReducedCapacity => ("temporary-reduced-capacity", StatusCode::SERVICE_UNAVAILABLE, "Temporary Reduced Capacity", iana!("temporary-reduced-capacity")),
+            Self::Draining => ("draining", StatusCode::SERVICE_UNAVAILABLE, "Draining", own!("draining")),
+            Self::HandlerTimeout => ("handler-timeout", StatusCode::GATEWAY_TIMEOUT, "Handler Timeout", own!("handler-timeout")),
+            Self::Custom(own) => (own.slug, own.status, own.title, own.type_uri),
         }
     }
 
@@ -154,13 +165,8 @@ impl Kind {
         self.row().2
     }
 
-    fn type_uri(self) -> Cow<'static, str> {
-        let base = match self {
-            Self::Custom(own) => return own.type_uri.into(),
-            Self::QuotaExceeded | Self::TemporaryReducedCapacity => IANA_TYPES,
-            _ => OWN_TYPES,
-        };
-        format!("{base}{}", self.slug()).into()
+    const fn type_uri(self) -> &'static str {
+        self.row().3
     }
 }
 
@@ -178,6 +184,8 @@ struct Inner {
     /// Whether the body was made without knowing the request: a handler returned this as it is.
     is_anonymous: bool,
     members: Vec<(&'static str, serde_json::Value)>,
+    /// The policies that refused, by the name that draft-ietf-httpapi-ratelimit-headers gives the member.
+    violated: SmallVec<[Arc<str>; 1]>,
 }
 
 impl Rejection {
@@ -190,6 +198,7 @@ impl Rejection {
             is_panic: false,
             is_anonymous: true,
             members: Vec::new(),
+            violated: SmallVec::new(),
         }))
     }
 
@@ -208,6 +217,11 @@ impl Rejection {
     /// One more member of the problem. RFC 9457 advises names of three or more of `[A-Za-z0-9_]`.
     pub fn member(mut self, name: &'static str, value: impl Into<serde_json::Value>) -> Self {
         self.0.members.push((name, value.into()));
+        self
+    }
+
+    pub(crate) fn violated(mut self, policies: SmallVec<[Arc<str>; 1]>) -> Self {
+        self.0.violated = policies;
         self
     }
 
@@ -247,6 +261,8 @@ impl Rejection {
         self.0.is_anonymous = facts.is_none();
         let mut response = Response::new(self.body(facts));
         *response.status_mut() = self.kind().status();
+        // Room for what a refusal carries, in one go.
+        response.headers_mut().reserve(8);
         response.headers_mut().insert(header::CONTENT_TYPE, PROBLEM_JSON);
         if self.kind() == Kind::Unauthenticated {
             // RFC 9110, 15.5.2 demands a challenge; this one opens no dialogue in a browser.
@@ -269,7 +285,10 @@ impl Rejection {
     }
 
     fn body(&self, facts: Option<&Facts>) -> Body {
-        Body::from(serde_json::to_vec(&Problem { rejection: self, facts }).unwrap_or_default())
+        // Most problems fit, and a full one is not moved.
+        let mut text = Vec::with_capacity(384);
+        let _ = serde_json::to_writer(&mut text, &Problem { rejection: self, facts });
+        Body::from(text)
     }
 }
 
@@ -287,9 +306,9 @@ struct Problem<'a> {
 
 impl Serialize for Problem<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Inner { kind, detail, members, .. } = &*self.rejection.0;
+        let Inner { kind, detail, members, violated, .. } = &*self.rejection.0;
         let mut map = serializer.serialize_map(None)?;
-        map.serialize_entry("type", &kind.type_uri())?;
+        map.serialize_entry("type", kind.type_uri())?;
         map.serialize_entry("title", kind.title())?;
         map.serialize_entry("status", &kind.status().as_u16())?;
         if !detail.is_empty() {
@@ -301,9 +320,20 @@ impl Serialize for Problem<'_> {
                 map.serialize_entry("requestId", id.as_str())?;
             }
         }
+        if !violated.is_empty() {
+            map.serialize_entry("violated-policies", &Names(violated))?;
+        }
         for (name, value) in members {
             map.serialize_entry(name, value)?;
         }
         map.end()
+    }
+}
+
+struct Names<'a>(&'a [Arc<str>]);
+
+impl Serialize for Names<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.0.iter().map(|name| &**name))
     }
 }

@@ -30,6 +30,7 @@ const MOST_RESERVING: usize = 16_384;
 
 pub(super) struct Compiled {
     policy: Policy,
+    label: Arc<str>,
     seed: SeedableRandomState,
     tiers: Vec<Tier>,
     /// The tier of those whose own is not listed: `anonymous`, or else the one that gives the least.
@@ -118,7 +119,8 @@ impl Compiled {
         };
         let (store, counters, told) = (Arc::new(store), Arc::default(), AtomicBool::new(false));
         let unlisted = unlisted(&tiers);
-        error.or(Self { policy, seed: seeded_hasher(), tiers, unlisted, store, reservations, counters, told })
+        let label = policy.name.as_str().into();
+        error.or(Self { policy, label, seed: seeded_hasher(), tiers, unlisted, store, reservations, counters, told })
     }
 
     /// Goes on with the counts of the policy that this one replaces, where both count alike.
@@ -143,6 +145,10 @@ impl Compiled {
 
     pub(super) fn name(&self) -> &str {
         &self.policy.name
+    }
+
+    pub(super) fn label(&self) -> Arc<str> {
+        Arc::clone(&self.label)
     }
 
     pub(super) fn mode(&self) -> Mode {

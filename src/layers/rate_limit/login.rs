@@ -124,7 +124,7 @@ fn refusal(wait: u64, facts: &Facts) -> Response {
     let seconds = retry_after(wait.min(NEVER - 1), 0).unwrap_or(1);
     let rejection = Rejection::new(Kind::QuotaExceeded)
         .detail("Too many failed logins. Try again later.")
-        .member("violated-policies", vec!["login".to_owned()]);
+        .member("violated-policies", vec!["login"]);
     let mut response = rejection.respond_to(Some(facts));
     set_retry_after(response.headers_mut(), seconds);
     response

@@ -1,6 +1,9 @@
 //! The decision: all policies of one stage, all or nothing.
 
-use std::{ops::ControlFlow, sync::atomic::Ordering::Relaxed};
+use std::{
+    ops::ControlFlow,
+    sync::{Arc, atomic::Ordering::Relaxed},
+};
 
 use http::{HeaderMap, request::Parts};
 use smallvec::SmallVec;
@@ -56,7 +59,7 @@ impl Rules {
             } else {
                 let rejection =
                     Rejection::new(Kind::Unauthenticated).detail("The request does not say who is calling.");
-                object(head, policy.mode(), "rate_limit", policy.name().to_owned(), rejection)?;
+                object(head, policy.mode(), "rate_limit", policy.label(), rejection)?;
             }
         }
         ControlFlow::Continue(due)
@@ -105,8 +108,7 @@ impl Rules {
         reported.dedup();
         for policy in reported.into_iter().map(|index| &self.policies[index]) {
             policy.counters().refused.fetch_add(1, Relaxed);
-            let _ =
-                object(head, Mode::Report, "rate_limit", policy.name().to_owned(), Rejection::new(Kind::QuotaExceeded));
+            let _ = object(head, Mode::Report, "rate_limit", policy.label(), Rejection::new(Kind::QuotaExceeded));
         }
         ControlFlow::Continue(())
     }
@@ -125,11 +127,13 @@ impl Rules {
         let Some(worst) = refused.iter().map(|index| &charges[*index]).max_by_key(|charge| charge.standing.wait) else {
             return ControlFlow::Continue(());
         };
-        let mut names: Vec<&str> = refused.iter().map(|index| self.policies[charges[*index].policy].name()).collect();
-        names.dedup();
-        for name in &names {
-            let policy = self.policies.iter().find(|policy| policy.name() == *name);
-            policy.map(|policy| policy.counters().refused.fetch_add(1, Relaxed));
+        let mut names: SmallVec<[Arc<str>; 1]> = SmallVec::new();
+        for policy in refused.iter().map(|index| &self.policies[charges[*index].policy]) {
+            // The charges of one policy stand next to each other.
+            if names.last().is_none_or(|last| **last != *policy.name()) {
+                policy.counters().refused.fetch_add(1, Relaxed);
+                names.push(policy.label());
+            }
         }
         if let Some(penalties) = &self.penalties {
             penalties.strike(head, facts, moment);
@@ -140,9 +144,8 @@ impl Rules {
             Some(seconds) => format!("Too many requests. Try again in {seconds} s."),
             None => "This request costs more than the whole quota.".to_owned(),
         };
-        let names = names.into_iter().map(str::to_owned).collect::<Vec<_>>();
-        let rejection = Rejection::new(Kind::QuotaExceeded).detail(detail).member("violated-policies", names.clone());
-        let mut response = object(head, Mode::Enforce, "rate_limit", policy.name().to_owned(), rejection).break_value();
+        let rejection = Rejection::new(Kind::QuotaExceeded).detail(detail).violated(names);
+        let mut response = object(head, Mode::Enforce, "rate_limit", policy.label(), rejection).break_value();
         if let (Some(response), Some(hook)) = (&mut response, &self.refusal) {
             let refused = Refused::new(policy.name(), facts, seconds);
             hook.answer(&refused, response);
