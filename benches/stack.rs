@@ -85,6 +85,11 @@ fn rows() -> Vec<Row> {
         ok("hygiene", router().layer(HygieneLayer::new())),
         ok("authentication", router().layer(AuthenticationLayer::new(lookup()))),
         ok("rate_limit", router().layer(limits(plenty()).build().unwrap())),
+        Row::new(
+            "rate_limit_429",
+            router().layer(limits(Quota::per_day(1)).build().unwrap()),
+            StatusCode::TOO_MANY_REQUESTS,
+        ),
         ok("problem", router().layer(ProblemLayer::new())),
         ok("body_limit", router().layer(BodyLimitLayer::bytes(2 * 1024 * 1024))),
         ok("containment", router().layer(ContainmentLayer::new(Duration::from_secs(30)))),

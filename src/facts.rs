@@ -185,7 +185,10 @@ impl Facts {
     }
 
     pub(crate) fn push_decision(&self, decision: Decision) {
-        self.0.decisions.lock().unwrap_or_else(PoisonError::into_inner).push(decision);
+        let mut decisions = self.0.decisions.lock().unwrap_or_else(PoisonError::into_inner);
+        // Mostly it is the only one.
+        decisions.reserve_exact(1);
+        decisions.push(decision);
     }
 
     pub(crate) fn body_overflowed(&self) -> bool {

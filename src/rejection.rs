@@ -41,7 +41,6 @@ use axum_core::{
     response::{IntoResponse, Response},
 };
 use http::{HeaderValue, StatusCode, header, request::Parts};
-use serde::{Serialize, Serializer, ser::SerializeMap as _};
 use smallvec::SmallVec;
 
 use crate::Facts;
@@ -104,49 +103,60 @@ impl CustomKind {
     }
 }
 
-/// Where this crate's documentation tells of a kind.
+/// A row of the table: the slug, the status, the title, and the start of the problem, which is the same for all of a kind.
+macro_rules! row {
+    ($slug:literal, $status:ident, $code:literal, $title:literal, $base:literal) => {
+        (
+            $slug,
+            StatusCode::$status,
+            $title,
+            concat!(r#"{"type":""#, $base, $slug, r#"","title":""#, $title, r#"","status":"#, $code),
+        )
+    };
+}
+
+/// With a type that this crate's documentation tells of.
 macro_rules! own {
-    ($slug:literal) => {
-        concat!("https://docs.rs/palisade/latest/palisade/rejection/#", $slug)
+    ($slug:literal, $status:ident, $code:literal, $title:literal) => {
+        row!($slug, $status, $code, $title, "https://docs.rs/palisade/latest/palisade/rejection/#")
     };
 }
 
-/// Asked for by draft-ietf-httpapi-ratelimit-headers, and not yet in the registry.
+/// With a type that draft-ietf-httpapi-ratelimit-headers asks for; it is not yet in the registry.
 macro_rules! iana {
-    ($slug:literal) => {
-        concat!("https://iana.org/assignments/http-problem-types#", $slug)
+    ($slug:literal, $status:ident, $code:literal, $title:literal) => {
+        row!($slug, $status, $code, $title, "https://iana.org/assignments/http-problem-types#")
     };
 }
 
-/// Slug, status, title, type.
 type Row = (&'static str, StatusCode, &'static str, &'static str);
 
 impl Kind {
     #[rustfmt::skip]
     const fn row(self) -> Row {
         match self {
-            Self::MalformedRequest => ("malformed-request", StatusCode::BAD_REQUEST, "Malformed Request", own!("malformed-request")),
-            Self::SuspiciousInput => ("suspicious-input", StatusCode::BAD_REQUEST, "Suspicious Input", own!("suspicious-input")),
-            Self::ValidationFailed => ("validation-failed", StatusCode::BAD_REQUEST, "Validation Failed", own!("validation-failed")),
-            Self::Unauthenticated => ("unauthenticated", StatusCode::UNAUTHORIZED, "Unauthenticated", own!("unauthenticated")),
-            Self::Forbidden => ("forbidden", StatusCode::FORBIDDEN, "Forbidden", own!("forbidden")),
-            Self::CrossSiteRequest => ("cross-site-request", StatusCode::FORBIDDEN, "Cross-Site Request", own!("cross-site-request")),
-            Self::OriginNotAllowed => ("origin-not-allowed", StatusCode::FORBIDDEN, "Origin Not Allowed", own!("origin-not-allowed")),
-            Self::Banned => ("banned", StatusCode::FORBIDDEN, "Banned", own!("banned")),
-            Self::NotFound => ("not-found", StatusCode::NOT_FOUND, "Not Found", own!("not-found")),
-            Self::MethodNotAllowed => ("method-not-allowed", StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed", own!("method-not-allowed")),
-            Self::RequestTimeout => ("request-timeout", StatusCode::REQUEST_TIMEOUT, "Request Timeout", own!("request-timeout")),
-            Self::PayloadTooLarge => ("payload-too-large", StatusCode::PAYLOAD_TOO_LARGE, "Payload Too Large", own!("payload-too-large")),
-            Self::UriTooLong => ("uri-too-long", StatusCode::URI_TOO_LONG, "URI Too Long", own!("uri-too-long")),
-            Self::MisdirectedRequest => ("misdirected-request", StatusCode::MISDIRECTED_REQUEST, "Misdirected Request", own!("misdirected-request")),
-            Self::QuotaExceeded => ("quota-exceeded", StatusCode::TOO_MANY_REQUESTS, "Quota Exceeded", iana!("quota-exceeded")),
-            Self::HeadersTooLarge => ("headers-too-large", StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "Headers Too Large", own!("headers-too-large")),
-            Self::InternalError => ("internal-error", StatusCode::INTERNAL_SERVER_ERROR, "Internal Error", own!("internal-error")),
-            Self::Unavailable => ("unavailable", StatusCode::SERVICE_UNAVAILABLE, "Unavailable", own!("unavailable")),
-            Self::TemporaryReducedCapacity => ("temporary-reduced-capacity", StatusCode::SERVICE_UNAVAILABLE, "Temporary Reduced Capacity", iana!("temporary-reduced-capacity")),
-            Self::Draining => ("draining", StatusCode::SERVICE_UNAVAILABLE, "Draining", own!("draining")),
-            Self::HandlerTimeout => ("handler-timeout", StatusCode::GATEWAY_TIMEOUT, "Handler Timeout", own!("handler-timeout")),
-            Self::Custom(own) => (own.slug, own.status, own.title, own.type_uri),
+            Self::MalformedRequest => own!("malformed-request", BAD_REQUEST, 400, "Malformed Request"),
+            Self::SuspiciousInput => own!("suspicious-input", BAD_REQUEST, 400, "Suspicious Input"),
+            Self::ValidationFailed => own!("validation-failed", BAD_REQUEST, 400, "Validation Failed"),
+            Self::Unauthenticated => own!("unauthenticated", UNAUTHORIZED, 401, "Unauthenticated"),
+            Self::Forbidden => own!("forbidden", FORBIDDEN, 403, "Forbidden"),
+            Self::CrossSiteRequest => own!("cross-site-request", FORBIDDEN, 403, "Cross-Site Request"),
+            Self::OriginNotAllowed => own!("origin-not-allowed", FORBIDDEN, 403, "Origin Not Allowed"),
+            Self::Banned => own!("banned", FORBIDDEN, 403, "Banned"),
+            Self::NotFound => own!("not-found", NOT_FOUND, 404, "Not Found"),
+            Self::MethodNotAllowed => own!("method-not-allowed", METHOD_NOT_ALLOWED, 405, "Method Not Allowed"),
+            Self::RequestTimeout => own!("request-timeout", REQUEST_TIMEOUT, 408, "Request Timeout"),
+            Self::PayloadTooLarge => own!("payload-too-large", PAYLOAD_TOO_LARGE, 413, "Payload Too Large"),
+            Self::UriTooLong => own!("uri-too-long", URI_TOO_LONG, 414, "URI Too Long"),
+            Self::MisdirectedRequest => own!("misdirected-request", MISDIRECTED_REQUEST, 421, "Misdirected Request"),
+            Self::QuotaExceeded => iana!("quota-exceeded", TOO_MANY_REQUESTS, 429, "Quota Exceeded"),
+            Self::HeadersTooLarge => own!("headers-too-large", REQUEST_HEADER_FIELDS_TOO_LARGE, 431, "Headers Too Large"),
+            Self::InternalError => own!("internal-error", INTERNAL_SERVER_ERROR, 500, "Internal Error"),
+            Self::Unavailable => own!("unavailable", SERVICE_UNAVAILABLE, 503, "Unavailable"),
+            Self::TemporaryReducedCapacity => iana!("temporary-reduced-capacity", SERVICE_UNAVAILABLE, 503, "Temporary Reduced Capacity"),
+            Self::Draining => own!("draining", SERVICE_UNAVAILABLE, 503, "Draining"),
+            Self::HandlerTimeout => own!("handler-timeout", GATEWAY_TIMEOUT, 504, "Handler Timeout"),
+            Self::Custom(own) => (own.slug, own.status, own.title, ""),
         }
     }
 
@@ -165,8 +175,18 @@ impl Kind {
         self.row().2
     }
 
-    const fn type_uri(self) -> &'static str {
-        self.row().3
+    /// Begins a problem of this kind, up to its status.
+    fn begin(self, text: &mut Vec<u8>) {
+        if let Self::Custom(own) = self {
+            text.extend_from_slice(br#"{"type":"#);
+            push_json(text, own.type_uri);
+            text.extend_from_slice(br#","title":"#);
+            push_json(text, own.title);
+            text.extend_from_slice(br#","status":"#);
+            text.extend_from_slice(own.status.as_str().as_bytes());
+        } else {
+            text.extend_from_slice(self.row().3.as_bytes());
+        }
     }
 }
 
@@ -262,7 +282,7 @@ impl Rejection {
         let mut response = Response::new(self.body(facts));
         *response.status_mut() = self.kind().status();
         // Room for what a refusal carries, in one go.
-        response.headers_mut().reserve(8);
+        response.headers_mut().reserve(5);
         response.headers_mut().insert(header::CONTENT_TYPE, PROBLEM_JSON);
         if self.kind() == Kind::Unauthenticated {
             // RFC 9110, 15.5.2 demands a challenge; this one opens no dialogue in a browser.
@@ -285,11 +305,53 @@ impl Rejection {
     }
 
     fn body(&self, facts: Option<&Facts>) -> Body {
+        let Inner { kind, detail, members, violated, .. } = &*self.0;
         // Most problems fit, and a full one is not moved.
         let mut text = Vec::with_capacity(384);
-        let _ = serde_json::to_writer(&mut text, &Problem { rejection: self, facts });
+        kind.begin(&mut text);
+        let mut member = |name: &str, value: &dyn Fn(&mut Vec<u8>)| {
+            text.extend_from_slice(b",\"");
+            text.extend_from_slice(name.as_bytes());
+            text.extend_from_slice(b"\":");
+            value(&mut text);
+        };
+        if !detail.is_empty() {
+            member("detail", &|text| push_json(text, detail));
+        }
+        if let Some(facts) = facts {
+            member("instance", &|text| push_json(text, facts.path()));
+            if let Some(id) = facts.request_id() {
+                member("requestId", &|text| push_json(text, id.as_str()));
+            }
+        }
+        if !violated.is_empty() {
+            member("violated-policies", &|text| push_list(text, violated));
+        }
+        for (name, value) in members {
+            member(name, &|text| serde_json::to_writer(text, value).unwrap_or_default());
+        }
+        text.push(b'}');
         Body::from(text)
     }
+}
+
+/// A string of JSON. Most need no escape, and are copied whole.
+fn push_json(text: &mut Vec<u8>, value: &str) {
+    if value.bytes().any(|byte| byte < 0x20 || byte == b'"' || byte == b'\\') {
+        serde_json::to_writer(text, value).unwrap_or_default();
+    } else {
+        text.push(b'"');
+        text.extend_from_slice(value.as_bytes());
+        text.push(b'"');
+    }
+}
+
+fn push_list(text: &mut Vec<u8>, names: &[Arc<str>]) {
+    for (index, name) in names.iter().enumerate() {
+        text.push(if index == 0 { b'[' } else { b',' });
+        push_json(text, name);
+    }
+    text.push(b']');
 }
 
 impl IntoResponse for Rejection {
@@ -299,41 +361,60 @@ impl IntoResponse for Rejection {
     }
 }
 
-struct Problem<'a> {
-    rejection: &'a Rejection,
-    facts: Option<&'a Facts>,
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-impl Serialize for Problem<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Inner { kind, detail, members, violated, .. } = &*self.rejection.0;
-        let mut map = serializer.serialize_map(None)?;
-        map.serialize_entry("type", kind.type_uri())?;
-        map.serialize_entry("title", kind.title())?;
-        map.serialize_entry("status", &kind.status().as_u16())?;
-        if !detail.is_empty() {
-            map.serialize_entry("detail", detail)?;
-        }
-        if let Some(facts) = self.facts {
-            map.serialize_entry("instance", facts.path())?;
-            if let Some(id) = facts.request_id() {
-                map.serialize_entry("requestId", id.as_str())?;
-            }
-        }
-        if !violated.is_empty() {
-            map.serialize_entry("violated-policies", &Names(violated))?;
-        }
-        for (name, value) in members {
-            map.serialize_entry(name, value)?;
-        }
-        map.end()
+    fn problem(rejection: &Rejection) -> serde_json::Value {
+        use futures_util::FutureExt as _;
+        use http_body_util::BodyExt as _;
+        let body = rejection.body(None).collect().now_or_never().unwrap().unwrap();
+        serde_json::from_slice(&body.to_bytes()).unwrap()
     }
-}
 
-struct Names<'a>(&'a [Arc<str>]);
+    #[test]
+    fn every_kind_is_a_problem_that_says_its_status_and_its_slug() {
+        use Kind::*;
+        for kind in [
+            MalformedRequest,
+            SuspiciousInput,
+            ValidationFailed,
+            Unauthenticated,
+            Forbidden,
+            CrossSiteRequest,
+            OriginNotAllowed,
+            Banned,
+            NotFound,
+            MethodNotAllowed,
+            RequestTimeout,
+            PayloadTooLarge,
+            UriTooLong,
+            MisdirectedRequest,
+            QuotaExceeded,
+            HeadersTooLarge,
+            InternalError,
+            Unavailable,
+            TemporaryReducedCapacity,
+            Draining,
+            HandlerTimeout,
+            Custom(CustomKind::new("https://a.example/#own", "own", StatusCode::IM_A_TEAPOT, "An \"Own\" Kind")),
+        ] {
+            let problem = problem(&Rejection::new(kind));
+            assert_eq!(problem["status"], kind.status().as_u16());
+            assert_eq!(problem["title"], kind.title());
+            assert!(problem["type"].as_str().unwrap().ends_with(&format!("#{}", kind.slug())), "{problem}");
+        }
+    }
 
-impl Serialize for Names<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_seq(self.0.iter().map(|name| &**name))
+    #[test]
+    fn whatever_is_said_is_read_back() {
+        for said in ["", "plain", "a \"quote\"", "back\\slash", "line\nbreak", "\u{0}", "caf\u{e9} \u{1f600}"] {
+            let rejection = Rejection::new(Kind::Forbidden).detail(said).member("more", said);
+            let rejection = rejection.violated([said, "other"].map(Arc::from).into_iter().collect());
+            let problem = problem(&rejection);
+            assert_eq!(problem["detail"].as_str().unwrap_or_default(), said);
+            assert_eq!(problem["more"], said);
+            assert_eq!(problem["violated-policies"], serde_json::json!([said, "other"]));
+        }
     }
 }
