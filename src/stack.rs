@@ -15,7 +15,11 @@
 mod builder;
 mod describe;
 
-use std::{ops::ControlFlow, sync::Arc, time::Duration};
+use std::{
+    ops::ControlFlow,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use axum::{Router, response::IntoResponse as _, routing::get};
 use http::{header, request::Parts};
@@ -57,6 +61,8 @@ pub struct Stack {
 #[derive(Debug, Clone)]
 struct Layers {
     profile: &'static str,
+    /// Every limit of this stack and its variants, for whoever scrapes any of them.
+    limits: Arc<Mutex<Vec<RateLimitLayer>>>,
     access: Access,
     client_ip: Option<ClientIpLayer>,
     request_id: Option<RequestIdLayer>,
@@ -241,6 +247,7 @@ impl Stack {
     /// The same stack, sharing its state, with other limits by principal and tier: for routes with a quota of their own.
     #[must_use]
     pub fn limits(&self, limits: RateLimitLayer) -> Self {
+        self.layers.limits.lock().unwrap_or_else(PoisonError::into_inner).push(limits.clone());
         self.varied(|layers| layers.rate_limit = Some(limits))
     }
 
@@ -301,9 +308,10 @@ impl Stack {
     /// They have no limit: a flood must not blind those who watch it.
     pub fn inner_routes<S: Clone + Send + Sync + 'static>(&self) -> Router<S> {
         let metrics = self.layers.metrics.clone().unwrap_or_default();
-        let limits = [self.layers.flood.clone(), self.layers.rate_limit.clone()];
+        let limits = Arc::clone(&self.layers.limits);
         let scrape = move || {
-            let snapshots: Vec<_> = limits.iter().flatten().flat_map(RateLimitLayer::snapshot).collect();
+            let limits = limits.lock().unwrap_or_else(PoisonError::into_inner);
+            let snapshots: Vec<_> = limits.iter().flat_map(RateLimitLayer::snapshot).collect();
             metrics.render() + &crate::rate_limit::render(&snapshots)
         };
         let errors = self.layers.error_tracking.clone().unwrap_or_default();

@@ -1,6 +1,9 @@
 //! From a profile and what the operator says to a stack, or to every mistake in it.
 
-use std::time::Duration;
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use http::request::Parts;
 
@@ -202,8 +205,12 @@ impl StackBuilder {
         if let Some(fault) = access.fault() {
             mistakes.push("access", fault);
         }
+        let flood = flood.and_then(|flood| mistakes.keep(flood));
+        let rate_limit = limits.and_then(|limits| mistakes.keep(limits));
+        let limits = [&flood, &rate_limit].into_iter().flatten().cloned().collect();
         let layers = Layers {
             profile: name,
+            limits: Arc::new(Mutex::new(limits)),
             access,
             client_ip: mistakes.keep(ClientIpLayer::trusting(self.trusted_proxies)),
             request_id: Some(RequestIdLayer::new()),
@@ -212,10 +219,10 @@ impl StackBuilder {
             security_headers: Some(self.security_headers),
             cors,
             hygiene: Some(self.hygiene),
-            flood: flood.and_then(|flood| mistakes.keep(flood)),
+            flood,
             authentication: self.authentication.map(AuthenticationLayer::deferred),
             tiers: self.tiers,
-            rate_limit: limits.and_then(|limits| mistakes.keep(limits)),
+            rate_limit,
             problem: Some(ProblemLayer::new()),
             body_limit: BodyLimitLayer::bytes(body_limit),
             containment: ContainmentLayer::new(deadline),

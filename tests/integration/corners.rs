@@ -260,3 +260,32 @@ async fn a_running_stack_takes_other_limits() {
     assert_eq!(send(&app, get_from("192.0.2.1", "/items/1")).await.status, 200);
     assert_eq!(send(&app, get_from("192.0.2.1", "/items/1")).await.status, 429);
 }
+
+#[tokio::test]
+async fn a_scrape_tells_of_the_limits_of_every_variant() {
+    let stack = stack().access(palisade::Access::loopback()).build().unwrap();
+    let uploads = stack.limits(Policy::new("upload", Key::address()).quota(Quota::per_hour(5)).build().unwrap());
+    let again = stack.limits(Policy::new("upload", Key::address()).quota(Quota::per_hour(5)).build().unwrap());
+    let routes = |path: &str| Router::new().route(path, get(|| async {}));
+    let app = stack.inner_routes().merge(uploads.wrap(routes("/a"))).merge(again.wrap(routes("/b")));
+    for path in ["/a", "/b"] {
+        send(&app, get_from("192.0.2.1", path)).await;
+    }
+    let metrics = send(&app, get_from("127.0.0.1", "/metrics")).await;
+    for line in [
+        r#"palisade_rate_limit_allowed_total{policy="upload"} 2"#,
+        r#"palisade_rate_limit_allowed_total{policy="api"} 0"#,
+    ] {
+        assert!(metrics.text().lines().any(|have| have == line), "{line} in {}", metrics.text());
+    }
+}
+
+#[tokio::test]
+async fn what_is_only_reported_is_not_told_to_the_client() {
+    let limit = Policy::new("api", Key::address()).quota(Quota::per_minute(1)).mode(Mode::Report);
+    let app = Stack::production().limits(limit).build().unwrap().wrap(application());
+    for _ in 0..3 {
+        let answer = send(&app, get_from("192.0.2.1", "/items/1")).await;
+        assert_eq!((answer.status, answer.header("x-ratelimit-limit")), (StatusCode::OK, ""));
+    }
+}

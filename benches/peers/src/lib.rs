@@ -63,7 +63,7 @@ pub fn rows(allowed: bool) -> Vec<Row> {
         row("tower_governor, without", router().layer(GovernorLayer::new(silent))),
         row("palisade, with X-RateLimit", palisade(Headers::legacy())),
         row("tower_governor, with", router().layer(GovernorLayer::new(telling))),
-        row("palisade, its default: + draft", palisade(Headers::all())),
+        row("palisade, with draft 11 as well", palisade(Headers::all())),
         open("palisade, the client's address", router().layer(ClientIpLayer::peer())),
     ]
 }

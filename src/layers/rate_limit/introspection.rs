@@ -1,6 +1,6 @@
 //! Looking at the counts without changing them, and putting one right.
 
-use std::{fmt::Write as _, sync::atomic::Ordering::Relaxed, time::Duration};
+use std::{collections::BTreeMap, fmt::Write as _, sync::atomic::Ordering::Relaxed, time::Duration};
 
 use super::{RateLimitLayer, Subject};
 
@@ -78,7 +78,7 @@ impl RateLimitLayer {
     }
 }
 
-/// The snapshots of several limits, in the Prometheus text format.
+/// The snapshots of several limits, in the Prometheus text format. Policies of one name are one series: their sum.
 pub(crate) fn render(snapshots: &[PolicySnapshot]) -> String {
     type Column = (&'static str, &'static str, &'static str, fn(&PolicySnapshot) -> u64);
     const COLUMNS: [Column; 5] = [
@@ -92,12 +92,16 @@ pub(crate) fn render(snapshots: &[PolicySnapshot]) -> String {
             state.near_limit
         }),
     ];
+    let mut by_name: BTreeMap<&str, Vec<&PolicySnapshot>> = BTreeMap::new();
+    for state in snapshots {
+        by_name.entry(&state.policy).or_default().push(state);
+    }
     let mut text = String::new();
     for (name, kind, help, value) in COLUMNS {
         let _ = writeln!(text, "# HELP {name} {help}\n# TYPE {name} {kind}");
-        for state in snapshots {
-            let policy = crate::metrics::escape(&state.policy);
-            let _ = writeln!(text, "{name}{{policy=\"{policy}\"}} {}", value(state));
+        for (policy, states) in &by_name {
+            let (policy, sum) = (crate::metrics::escape(policy), states.iter().map(|state| value(state)).sum::<u64>());
+            let _ = writeln!(text, "{name}{{policy=\"{policy}\"}} {sum}");
         }
     }
     text

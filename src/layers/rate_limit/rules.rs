@@ -172,7 +172,9 @@ impl Rules {
 
     /// Writes what is left into the answer. A network's limit speaks through that of the address within it.
     pub(super) fn tell(&self, charges: &Charges, headers: &mut HeaderMap, retry_after: Option<u64>) {
-        let known = charges.iter().enumerate().filter(|(_, charge)| !charge.is_around);
+        // What is only reported holds nobody to anything.
+        let enforced = |charge: &Charge| self.policies[charge.policy].mode() == Mode::Enforce;
+        let known = charges.iter().enumerate().filter(|(_, charge)| !charge.is_around && enforced(charge));
         let said = known.map(|(index, charge)| {
             let around = charges.get(index + 1).filter(|next| next.is_around);
             let standing = around.map_or(charge.standing, |around| charge.standing.within(around.standing));
