@@ -101,8 +101,8 @@ pin_project! {
     pub struct ContainedFuture<F> {
         #[pin]
         inner: F,
-        #[pin]
-        timer: Option<Sleep>,
+        // Boxed when it is needed, which is seldom: a future is moved often before it is first polled.
+        timer: Option<Pin<Box<Sleep>>>,
         deadline: Duration,
         facts: Option<Facts>,
         span: Span,
@@ -117,7 +117,7 @@ where
     type Output = Result<Response, E>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let mut this = self.project();
+        let this = self.project();
         let _entered = this.span.enter();
         if let Poll::Ready(answer) = this.inner.poll(cx) {
             return Poll::Ready(answer.map(IntoResponse::into_response));
@@ -125,10 +125,8 @@ where
         if *this.deadline == Duration::MAX {
             return Poll::Pending;
         }
-        if this.timer.is_none() {
-            this.timer.set(Some(sleep(*this.deadline)));
-        }
-        let expired = this.timer.as_pin_mut().is_some_and(|timer| timer.poll(cx).is_ready());
+        let timer = this.timer.get_or_insert_with(|| Box::pin(sleep(*this.deadline)));
+        let expired = timer.as_mut().poll(cx).is_ready();
         if !expired {
             return Poll::Pending;
         }

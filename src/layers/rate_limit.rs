@@ -293,7 +293,8 @@ impl Charges {
 }
 
 impl Guard for RateLimitLayer {
-    type Ticket = Option<Charges>;
+    /// Boxed, and only where there is something to tell or to close: what a request carries along is moved often.
+    type Ticket = Option<Box<Charges>>;
     const WATCHES_END: bool = true;
 
     fn on_request(&self, head: &mut Parts) -> ControlFlow<Response, Self::Ticket> {
@@ -308,19 +309,19 @@ impl Guard for RateLimitLayer {
         // For callers too whom the policy does not charge: the handler is the same. And the same for all limits around it.
         let settled = rules.policies.iter().any(|policy| policy.policy().price.is_settled());
         let cost = settled.then(|| head.extensions.get_or_insert_default::<Cost>().clone());
-        if all.is_empty() && cost.is_none() {
-            return ControlFlow::Continue(None);
-        }
-        let tells = rules.headers.tells_anonymous() || facts.principal().is_some();
-        ControlFlow::Continue(Some(Charges { rules, all, tells, cost, failed: false }))
+        let tells = rules.headers.tells(facts.principal().is_some()) && !all.is_empty();
+        let ends = all.iter().any(Compiled::ends);
+        let ticket =
+            (tells || ends || cost.is_some()).then(|| Box::new(Charges { rules, all, tells, cost, failed: false }));
+        ControlFlow::Continue(ticket)
     }
 
     fn watches_end(&self, ticket: &Self::Ticket) -> bool {
-        ticket.as_ref().is_some_and(Charges::end_with_the_request)
+        ticket.as_ref().is_some_and(|ticket| ticket.end_with_the_request())
     }
 
     fn on_response(&self, ticket: &mut Self::Ticket, response: &mut Response) {
-        let Some(Charges { rules, all: charges, tells, cost, failed }) = ticket else { return };
+        let Some(Charges { rules, all: charges, tells, cost, failed }) = ticket.as_deref_mut() else { return };
         *failed = response.status().is_server_error();
         if let Some(cost) = cost {
             rules.take_cost(cost, response.headers_mut());
@@ -331,8 +332,8 @@ impl Guard for RateLimitLayer {
     }
 
     fn on_end(&self, ticket: Self::Ticket, end: End) {
-        let Some(ticket) = ticket.filter(Charges::end_with_the_request) else { return };
-        let Charges { rules, all: mut charges, cost, failed, .. } = ticket;
+        let Some(ticket) = ticket.filter(|ticket| ticket.end_with_the_request()) else { return };
+        let Charges { rules, all: mut charges, cost, failed, .. } = *ticket;
         let moment = self.shared.clock.now();
         let served = end == End::Complete && !failed;
         let actual = cost.and_then(|cost| cost.settled()).or((!served).then_some(0));

@@ -68,8 +68,9 @@ impl Headers {
         Self { anonymous: false, ..self }
     }
 
-    pub(super) const fn tells_anonymous(self) -> bool {
-        self.anonymous
+    /// Whether anything is told to a caller that is known, or not.
+    pub(super) const fn tells(self, is_known: bool) -> bool {
+        (self.draft.is_some() || self.legacy) && (is_known || self.anonymous)
     }
 }
 

@@ -154,7 +154,7 @@ impl Rules {
         if let Some(seconds) = seconds {
             set_retry_after(response.headers_mut(), seconds);
         }
-        if self.headers.tells_anonymous() || facts.principal().is_some() {
+        if self.headers.tells(facts.principal().is_some()) {
             self.tell(charges, response.headers_mut(), seconds);
         }
         ControlFlow::Break(response)
