@@ -3,7 +3,12 @@
 //! `cargo run --example showcase` reads `PALISADE_ADDR`, `PALISADE_PROFILE` (`development`), `PALISADE_ALLOWED_ORIGINS` and
 //! `PALISADE_TRUSTED_PROXIES` (both lists with commas), `PALISADE_TOKEN` (for the inner routes).
 
-use std::{collections::HashMap, env, net::SocketAddr, time::Duration};
+use std::{
+    collections::HashMap,
+    env,
+    net::{SocketAddr, ToSocketAddrs as _},
+    time::Duration,
+};
 
 use axum::{
     Form, Json, Router,
@@ -60,7 +65,7 @@ fn settings() -> Result<(SocketAddr, Stack), ConfigError> {
 
     let mut mistakes = ConfigError::default();
     let addr = or("PALISADE_ADDR", "127.0.0.1:3000");
-    let addr = mistakes.keep(addr.parse().map_err(|_| {
+    let addr = mistakes.keep(addr.to_socket_addrs().ok().and_then(|mut addrs| addrs.next()).ok_or_else(|| {
         ConfigError::new("PALISADE_ADDR", format_args!("`{addr}` is no address, such as 127.0.0.1:3000"))
     }));
     let stack = configure(Stack::profile(or("PALISADE_PROFILE", "development").as_str()), &variable("PALISADE_TOKEN"))

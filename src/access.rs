@@ -93,7 +93,8 @@ impl Access {
 
     /// What is wrong with it, if anything is.
     pub(crate) fn fault(&self) -> Option<&'static str> {
-        matches!(&self.0, Rule::Token(token) if token.is_empty()).then_some("has an empty token, which nobody can send")
+        matches!(&self.0, Rule::Token(token) if token.trim().is_empty())
+            .then_some("has an empty token, which nobody can send")
     }
 
     pub(crate) fn describe(&self) -> &'static str {

@@ -247,7 +247,11 @@ impl Stack {
     /// The same stack, sharing its state, with other limits by principal and tier: for routes with a quota of their own.
     #[must_use]
     pub fn limits(&self, limits: RateLimitLayer) -> Self {
-        self.layers.limits.lock().unwrap_or_else(PoisonError::into_inner).push(limits.clone());
+        let mut all = self.layers.limits.lock().unwrap_or_else(PoisonError::into_inner);
+        if !all.iter().any(|known| known.is(&limits)) {
+            all.push(limits.clone());
+        }
+        drop(all);
         self.varied(|layers| layers.rate_limit = Some(limits))
     }
 

@@ -20,7 +20,7 @@ pub struct Check {
 }
 
 impl Check {
-    /// `probe` is called for every question, and must be done within a second unless [`timeout`](Self::timeout) says otherwise.
+    /// `probe` is called at most once a second, when somebody asks, and must be done within a second unless [`timeout`](Self::timeout) says otherwise.
     pub fn new<F, T, R, E>(name: impl Into<Arc<str>>, probe: F) -> Self
     where
         F: Fn() -> T + Send + Sync + 'static,

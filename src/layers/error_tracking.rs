@@ -49,7 +49,7 @@ impl ErrorTrackingLayer {
         Self { counts: Arc::new(counts) }
     }
 
-    /// What broke since the start, as JSON: `total_errors`, `error_counts`, `error_rate_per_minute`, `tracking_duration_minutes`.
+    /// What broke since the start, as JSON: `total_errors`, `error_counts` (a panic is a `server` error too), `error_rate_per_minute`, `tracking_duration_minutes`.
     pub fn statistics(&self) -> Value {
         let Counts { since, client_errors, server_errors, panics } = &*self.counts;
         let (client, server) = (client_errors.load(Relaxed), server_errors.load(Relaxed));
@@ -87,8 +87,12 @@ impl Guard for ErrorTrackingLayer {
         if !status.is_server_error() {
             return;
         }
-        self.counts.server_errors.fetch_add(1, Relaxed);
         let rejection = response.extensions().get::<Rejection>();
+        // A refusal that the application answers in its own way, with a 503 say, is still no fault of the service.
+        if rejection.is_some_and(|rejection| rejection.kind().status().is_client_error()) {
+            return;
+        }
+        self.counts.server_errors.fetch_add(1, Relaxed);
         let reason = rejection.map_or("handler", |rejection| rejection.kind().slug());
         let cause = rejection.and_then(Rejection::reported_cause).unwrap_or("none given");
         if rejection.is_some_and(Rejection::is_panic) {

@@ -105,6 +105,7 @@ impl Guard for ProblemLayer {
             let (text, complete) = text_of(std::mem::take(response.body_mut()), response.headers());
             let rejection = Rejection::new(kind_of(status));
             let rejection = match (status.is_server_error(), complete) {
+                (true, true) if text.is_empty() => rejection,
                 (true, true) => rejection.cause(text),
                 (true, false) => rejection.cause(text + " ..."),
                 (false, _) => rejection.detail(text),

@@ -143,8 +143,16 @@ impl RateLimitLayer {
                 policy.succeed(earlier);
             }
         }
+        if let (Some(penalties), Some(earlier)) = (&mut rules.penalties, &earlier.penalties) {
+            penalties.succeed(earlier);
+        }
         self.shared.rules.store(Arc::new(rules));
         Ok(())
+    }
+
+    /// Whether both share their counts.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.shared, &other.shared)
     }
 
     /// The strictest mode of its policies, and all of them in words.

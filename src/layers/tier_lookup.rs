@@ -20,7 +20,7 @@
 //! [`TierLookup::cached`] needs the feature `tier-cache`: at most so many callers are remembered, each for so long, and a
 //! caller that is asked about twice at once is looked up once. What is found is left in the [`Facts`].
 
-use std::{error::Error, fmt, future::Future, ops::ControlFlow, sync::Arc, time::Duration};
+use std::{error::Error, fmt, future::Future, ops::ControlFlow, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use axum_core::body::Body;
 use futures_util::future::{BoxFuture, FutureExt as _, TryFutureExt as _};
@@ -148,7 +148,8 @@ impl WaitingGuard for TierLookup {
     async fn wait(&self, head: &mut Parts, body: Body) -> ControlFlow<Response, ((), Body)> {
         let facts = Facts::of(head);
         if let Some(caller) = facts.principal().cloned() {
-            let asked = tokio::time::timeout(self.timeout, self.ask(caller)).await;
+            let asked = tokio::time::timeout(self.timeout, AssertUnwindSafe(self.ask(caller)).catch_unwind()).await;
+            let asked = asked.map(|asked| asked.unwrap_or_else(|_| Err("the lookup panicked".to_owned())));
             let tier = asked.unwrap_or_else(|_| Err(format!("no answer within {:?}", self.timeout))).unwrap_or_else(
                 |reason| {
                     tracing::warn!(

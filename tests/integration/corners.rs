@@ -289,3 +289,83 @@ async fn what_is_only_reported_is_not_told_to_the_client() {
         assert_eq!((answer.status, answer.header("x-ratelimit-limit")), (StatusCode::OK, ""));
     }
 }
+
+#[tokio::test]
+async fn a_quota_beside_tiers_is_for_those_of_none() {
+    let by_header = |head: &Parts, _: Option<&Principal>| Some(head.headers.get("x-tier")?.to_str().ok()?.into());
+    let policy = Policy::new("api", Key::address()).tier("trial", Quota::per_minute(10)).quota(Quota::per_minute(100));
+    let app: Router = Router::new().route("/", get(|| async {})).layer(policy.tier_of(by_header).build().unwrap());
+    for (tier, limit) in [("trial", "10"), ("gold", "100")] {
+        let request = from_peer("192.0.2.1", "GET", "/").header("x-tier", tier).body(Body::empty()).unwrap();
+        assert_eq!(send(&app, request).await.header("x-ratelimit-limit"), limit, "{tier}");
+    }
+}
+
+#[test]
+fn a_preset_takes_another_number_and_a_policy_must_have_a_name() {
+    use palisade::rate_limit::presets;
+    assert!(presets::search().quota(Quota::per_minute(30)).build().is_ok());
+    assert!(Policy::new(" ", Key::address()).quota(Quota::per_minute(30)).build().is_err());
+    assert!(Stack::production().access(palisade::Access::token(" ")).build().is_err());
+}
+
+/// 100 000 keys of 100 a minute are some 90 MB; sixteen times that would not fit here.
+#[test]
+fn a_sliding_window_by_address_takes_the_memory_of_its_addresses() {
+    let day = Policy::new("day", Key::address()).quota(Quota::per_day(10_000).sliding_window()).keys(1000);
+    assert!(day.build().is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_ban_outlives_the_limits_it_was_imposed_under() {
+    use palisade::rate_limit::{PenaltyLadder, RateLimitLayer};
+    let rules = |count| {
+        let policy = Policy::new("api", Key::address()).quota(Quota::per_hour(count));
+        RateLimitLayer::builder().policy(policy).penalty(PenaltyLadder::new().tolerates(Quota::per_minute(2)))
+    };
+    let limits = rules(1).build().unwrap();
+    let app: Router = Router::new().route("/", get(|| async {})).layer(limits.clone());
+    let mut last = StatusCode::OK;
+    for _ in 0..5 {
+        last = send(&app, get_from("192.0.2.1", "/")).await.status;
+    }
+    assert_eq!(last, 403);
+    limits.replace(rules(100)).unwrap();
+    assert_eq!(send(&app, get_from("192.0.2.1", "/")).await.status, 403);
+}
+
+#[tokio::test]
+async fn a_limit_that_two_variants_share_is_scraped_once() {
+    let stack = stack().access(palisade::Access::loopback()).build().unwrap();
+    let upload = Policy::new("upload", Key::address()).quota(Quota::per_hour(5)).build().unwrap();
+    let (one, two) = (stack.limits(upload.clone()), stack.limits(upload));
+    let routes = |path: &str| Router::new().route(path, get(|| async {}));
+    let app = stack.inner_routes().merge(one.wrap(routes("/a"))).merge(two.wrap(routes("/b")));
+    send(&app, get_from("192.0.2.1", "/a")).await;
+    let metrics = send(&app, get_from("127.0.0.1", "/metrics")).await;
+    assert!(metrics.text().contains("palisade_rate_limit_allowed_total{policy=\"upload\"} 1\n"), "{}", metrics.text());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_locked_account_can_be_unlocked() {
+    use palisade::rate_limit::LoginLimit;
+    let limit = LoginLimit::builder().build().unwrap();
+    let app = |limit: LoginLimit| -> Router {
+        let login = move |facts: Facts| async move {
+            limit.attempt("Ada", &facts).map_or_else(|refused| refused, |attempt| attempt.failed())
+        };
+        stack()
+            .limits(Policy::new("api", Key::address()).quota(Quota::per_minute(100)))
+            .build()
+            .unwrap()
+            .wrap(Router::new().route("/", get(login)))
+    };
+    let app = app(limit.clone());
+    let mut statuses = Vec::new();
+    for _ in 0..6 {
+        statuses.push(send(&app, get_from("192.0.2.1", "/")).await.status.as_u16());
+    }
+    assert_eq!(statuses, [401, 401, 401, 401, 401, 429]);
+    assert!(limit.reset(" ada "));
+    assert_eq!(send(&app, get_from("192.0.2.1", "/")).await.status, 401);
+}

@@ -104,7 +104,7 @@ async fn a_quota_with_a_burst_of_its_own_says_in_which_time_that_is_there_again(
 
 #[tokio::test(start_paused = true)]
 async fn any_name_that_a_header_can_carry_is_read_back_as_it_was() {
-    for name in [r#"a "quoted" one"#, r"back\slash", r#"\""#, "comma, semicolon; q=1", "", "~!@#$%^&*()"] {
+    for name in [r#"a "quoted" one"#, r"back\slash", r#"\""#, "comma, semicolon; q=1", "~!@#$%^&*()"] {
         let limits = telling(policy(name, Quota::per_minute(10)));
         let answer = send(&limited(&limits, hello()), get_from(PEER, "/")).await;
         for header in ["ratelimit", "ratelimit-policy"] {

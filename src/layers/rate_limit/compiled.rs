@@ -33,9 +33,11 @@ pub(super) struct Compiled {
     label: Arc<str>,
     seed: SeedableRandomState,
     tiers: Vec<Tier>,
-    /// The tier of those whose own is not listed: `anonymous`, or else the one that gives the least.
+    /// The tier of those whose own is not listed: `anonymous`, or `.quota(..)`, or else the one that gives the least.
     unlisted: usize,
     store: Arc<Store>,
+    /// What counts the networks around addresses: the same, unless that is made of windows.
+    around: Arc<Store>,
     /// Where a request's cost is settled at its end.
     reservations: Option<Arc<Reservations>>,
     counters: Arc<Counters>,
@@ -82,6 +84,9 @@ impl Compiled {
     pub(super) fn new(policy: Policy) -> Result<Self, ConfigError> {
         let mut error = ConfigError::default();
         let place = format!("policy `{}`", policy.name);
+        if policy.name.trim().is_empty() {
+            error.push(&place, "has no name");
+        }
         if policy.tiers.is_empty() {
             error.push(&place, "has no quota");
         }
@@ -96,7 +101,8 @@ impl Compiled {
                 error.push(&place, format_args!("costs {cost} of a quota of {quota}, which never fits"));
             }
             let limit = error.keep(quota.compile(&place));
-            let around = Some(quota.times(AROUND)).filter(|_| policy.key.may_be_address());
+            // Around a sliding window a flow: sixteen times its memory would buy nothing.
+            let around = Some(quota.times(AROUND).flowing()).filter(|_| policy.key.may_be_address());
             let around = around.and_then(|quota| quota.compile(&place).ok()).or(limit);
             let said = Said::new(&policy.name, *quota);
             if said.is_none() && index == 0 {
@@ -108,7 +114,7 @@ impl Compiled {
             }
             tiers.push(Tier { name: Arc::clone(name), quota: *quota, limit, around, said });
         }
-        let limits: Vec<_> = tiers.iter().flat_map(|tier| [tier.limit, tier.around]).collect();
+        let limits: Vec<_> = tiers.iter().map(|tier| tier.limit).collect();
         let store = Store::new(&limits, policy.keys).map_err(|problem| ConfigError::new(&place, problem));
         let Some(store) = error.keep(store) else { return Err(error) };
         let settles = policy.price.is_settled() && !matches!(store, Store::InFlight(_));
@@ -118,9 +124,29 @@ impl Compiled {
             return Err(error);
         };
         let (store, counters, told) = (Arc::new(store), Arc::default(), AtomicBool::new(false));
+        let around = match (&*store, tiers.first()) {
+            (Store::Windows(_), Some(tier)) if policy.key.may_be_address() => {
+                let around =
+                    Store::new(&[tier.around], policy.keys).map_err(|problem| ConfigError::new(&place, problem));
+                let Some(around) = error.keep(around) else { return Err(error) };
+                Arc::new(around)
+            }
+            _ => Arc::clone(&store),
+        };
         let unlisted = unlisted(&tiers);
         let label = policy.name.as_str().into();
-        error.or(Self { policy, label, seed: seeded_hasher(), tiers, unlisted, store, reservations, counters, told })
+        error.or(Self {
+            policy,
+            label,
+            seed: seeded_hasher(),
+            tiers,
+            unlisted,
+            store,
+            around,
+            reservations,
+            counters,
+            told,
+        })
     }
 
     /// Goes on with the counts of the policy that this one replaces, where both count alike.
@@ -131,10 +157,11 @@ impl Compiled {
     pub(super) fn succeed(&mut self, earlier: &Self) {
         let alike =
             self.tiers.first().zip(earlier.tiers.first()).is_some_and(|(new, old)| new.limit.counts_like(&old.limit));
-        let mut limits = self.tiers.iter().flat_map(|tier| [tier.limit, tier.around]);
+        let mut limits = self.tiers.iter().map(|tier| tier.limit);
         let has_room = self.policy.keys == earlier.policy.keys && earlier.store.holds(&mut limits);
         if alike && has_room {
             self.store = Arc::clone(&earlier.store);
+            self.around = Arc::clone(&earlier.around);
             self.seed = earlier.seed.clone();
             self.reservations = self.reservations.take().map(|own| earlier.reservations.clone().unwrap_or(own));
         }
@@ -161,11 +188,17 @@ impl Compiled {
 
     /// How many keys are counted now.
     pub(super) fn used(&self, moment: Moment) -> usize {
-        self.store.used(self.tiers.iter().map(|tier| &tier.limit), moment)
+        let used = self.store.used(self.tiers.iter().map(|tier| &tier.limit), moment);
+        used + self.apart().map_or(0, |around| around.used(self.tiers.iter().map(|tier| &tier.around), moment))
     }
 
     pub(super) fn evictions(&self) -> u64 {
-        self.store.evictions()
+        self.store.evictions() + self.apart().map_or(0, Store::evictions)
+    }
+
+    /// The store of the networks around addresses, where it is one of its own.
+    fn apart(&self) -> Option<&Store> {
+        (!Arc::ptr_eq(&self.store, &self.around)).then_some(&*self.around)
     }
 
     pub(super) fn policy(&self) -> &Policy {
@@ -242,9 +275,13 @@ impl Compiled {
         if charge.is_around { &tier.around } else { &tier.limit }
     }
 
+    fn store(&self, charge: &Charge) -> &Store {
+        if charge.is_around { &self.around } else { &self.store }
+    }
+
     /// Whether a charge would fit now. Nothing is changed but what the charge knows.
     pub(super) fn would_fit(&self, charge: &mut Charge, moment: Moment) -> bool {
-        charge.standing = self.store.peek(charge.key, self.limit(charge), moment, charge.cost.max(1));
+        charge.standing = self.store(charge).peek(charge.key, self.limit(charge), moment, charge.cost.max(1));
         charge.standing.wait == 0
     }
 
@@ -255,10 +292,12 @@ impl Compiled {
         }
         let (key, limit, cost) = (charge.key, self.limit(charge), charge.cost);
         let made = match &self.reservations {
-            Some(open) => {
-                open.reserve(&self.store, key, limit, moment, cost).map(|(standing, it)| (standing, Held::Reserved(it)))
+            Some(open) => open
+                .reserve(self.store(charge), key, limit, moment, cost)
+                .map(|(standing, it)| (standing, Held::Reserved(it))),
+            None => {
+                self.store(charge).charge(key, limit, moment, cost).map(|(standing, it)| (standing, Held::Charged(it)))
             }
-            None => self.store.charge(key, limit, moment, cost).map(|(standing, it)| (standing, Held::Charged(it))),
         };
         match made {
             Ok((standing, held)) => {
@@ -277,7 +316,7 @@ impl Compiled {
     pub(super) fn unmake(&self, charge: &mut Charge, moment: Moment) {
         let limit = self.limit(charge);
         match charge.held.take() {
-            Some(Held::Charged(receipt)) => self.store.refund(charge.key, limit, receipt, charge.cost, moment),
+            Some(Held::Charged(receipt)) => self.store(charge).refund(charge.key, limit, receipt, charge.cost, moment),
             Some(Held::Reserved(reserved)) => self.settle(charge, &reserved, 0, moment),
             None => {}
         }
@@ -285,13 +324,13 @@ impl Compiled {
 
     fn settle(&self, charge: &Charge, reserved: &Reserved, actual: u32, moment: Moment) {
         if let Some(open) = &self.reservations {
-            open.settle(&self.store, charge.key, self.limit(charge), reserved, (charge.cost, actual), moment);
+            open.settle(self.store(charge), charge.key, self.limit(charge), reserved, (charge.cost, actual), moment);
         }
     }
 
     /// Finds out what is left without the charge.
     pub(super) fn look_again(&self, charge: &mut Charge, moment: Moment) {
-        charge.standing = self.store.peek(charge.key, self.limit(charge), moment, 0);
+        charge.standing = self.store(charge).peek(charge.key, self.limit(charge), moment, 0);
     }
 
     /// Whether a charge must be seen to at the end of its request.
@@ -304,7 +343,7 @@ impl Compiled {
         match charge.held.take() {
             Some(Held::Reserved(reserved)) => self.settle(charge, &reserved, actual.unwrap_or(charge.cost), moment),
             Some(Held::Charged(receipt @ Receipt::Running { .. })) => {
-                self.store.refund(charge.key, self.limit(charge), receipt, charge.cost, moment);
+                self.store(charge).refund(charge.key, self.limit(charge), receipt, charge.cost, moment);
             }
             _ => {}
         }
@@ -316,13 +355,13 @@ impl Compiled {
         let tier = self.tiers.iter().find(|tier| &*tier.name == wanted).or(self.tiers.get(self.unlisted))?;
         let Hashes { key, around, .. } = self.policy.key.hashes_of(&self.seed, caller);
         let standing = self.store.peek(key, &tier.limit, moment, 0);
-        Some(around.map_or(standing, |around| standing.within(self.store.peek(around, &tier.around, moment, 0))))
+        Some(around.map_or(standing, |around| standing.within(self.around.peek(around, &tier.around, moment, 0))))
     }
 
     /// Forgets what a caller has used. Answers whether anything was known.
     pub(super) fn forget(&self, caller: &[Subject<'_>]) -> bool {
         let Hashes { key, around, .. } = self.policy.key.hashes_of(&self.seed, caller);
-        let around = around.is_some_and(|around| self.store.reset(around));
+        let around = around.is_some_and(|around| self.around.reset(around));
         self.store.reset(key) || around
     }
 
@@ -334,7 +373,8 @@ impl Compiled {
 }
 
 fn unlisted(tiers: &[Tier]) -> usize {
-    let anonymous = tiers.iter().position(|tier| &*tier.name == ANONYMOUS);
+    let named = |name| tiers.iter().position(|tier| &*tier.name == name);
+    let anonymous = named(ANONYMOUS).or_else(|| named(EVERYONE));
     let by_rate = |(_, a): &(usize, &Tier), (_, b): &(usize, &Tier)| a.quota.rate().total_cmp(&b.quota.rate());
     anonymous.or_else(|| tiers.iter().enumerate().min_by(by_rate).map(|(index, _)| index)).unwrap_or(0)
 }

@@ -11,7 +11,7 @@ use super::{
     reservations::{Reservations, Reserved},
     table::seeded_hasher,
 };
-use crate::{ConfigError, Facts, Kind, Rejection, Response};
+use crate::{ConfigError, Facts, Kind, Mode, Rejection, Response, decision::note};
 
 /// Limits failed logins per account and per address.
 ///
@@ -75,10 +75,11 @@ pub struct LoginLimitBuilder {
 }
 
 impl LoginLimit {
-    /// Five failures in 15 minutes per account, twenty per address.
+    /// Five failures in any 15 minutes per account; twenty at once, and as many in 15 minutes, per address.
     pub fn builder() -> LoginLimitBuilder {
         let quarter = std::time::Duration::from_secs(15 * 60);
-        LoginLimitBuilder { account: Quota::per(quarter, 5), address: Quota::per(quarter, 20), keys: 100_000 }
+        let account = Quota::per(quarter, 5).sliding_window();
+        LoginLimitBuilder { account, address: Quota::per(quarter, 20), keys: 100_000 }
     }
 
     /// Starts an attempt on this account from the request's address.
@@ -120,7 +121,16 @@ impl LoginLimit {
     }
 }
 
+impl LoginLimit {
+    /// Forgets the failures of an account: for the customer on the telephone. Answers whether there were any.
+    pub fn reset(&self, account: &str) -> bool {
+        let account = account.trim().to_lowercase();
+        self.0.accounts.store.reset(Key::hash_of(&self.0.seed, &[Subject::value(account.as_bytes())]))
+    }
+}
+
 fn refusal(wait: u64, facts: &Facts) -> Response {
+    note(facts, Mode::Enforce, "login_limit", "login", Kind::QuotaExceeded);
     let seconds = retry_after(wait.min(NEVER - 1), 0).unwrap_or(1);
     let rejection = Rejection::new(Kind::QuotaExceeded)
         .detail("Too many failed logins. Try again later.")

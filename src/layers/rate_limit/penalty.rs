@@ -1,6 +1,6 @@
 //! What becomes of those who go on after they were refused: bans that grow, and are forgotten in time.
 
-use std::{fmt, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 use foldhash::quality::SeedableRandomState;
 use http::request::Parts;
@@ -21,7 +21,7 @@ use crate::{ConfigError, Facts};
 /// who has no address is never banned.
 ///
 /// ```
-/// use std::time::Duration;
+/// use std::{sync::Arc, time::Duration};
 /// use palisade::rate_limit::{PenaltyLadder, Quota};
 /// let ladder = PenaltyLadder::new().tolerates(Quota::per_minute(30)).first(Duration::from_secs(60));
 /// ```
@@ -121,7 +121,8 @@ impl PenaltyLadder {
             return Err(error);
         };
         let (key, seed) = (self.key, seeded_hasher());
-        error.or(Penalties { key, seed, tolerated, first, longest, forgets, strikes, rungs, bans })
+        let (strikes, rungs, bans, keys) = (Arc::new(strikes), Arc::new(rungs), Arc::new(bans), self.keys);
+        error.or(Penalties { key, seed, tolerated, first, longest, forgets, strikes, rungs, bans, keys })
     }
 }
 
@@ -134,11 +135,12 @@ pub(super) struct Penalties {
     longest: u64,
     forgets: u64,
     /// Refusals that are no offence yet.
-    strikes: Table,
+    strikes: Arc<Table>,
     /// Bans that are not forgotten: so many times `forgets` of debt.
-    rungs: Table,
+    rungs: Arc<Table>,
     /// When the ban ends.
-    bans: Table,
+    bans: Arc<Table>,
+    keys: usize,
 }
 
 /// Without the seed, which would tell which names fall together.
@@ -153,6 +155,16 @@ impl Penalties {
     fn offender(&self, head: &Parts, facts: &Facts) -> Option<u64> {
         let hashes = self.key.hashes(&self.seed, head, facts);
         hashes.found.then_some(hashes.key)
+    }
+
+    /// Goes on with the bans of the ladder that this one replaces, where both ban by the same key.
+    pub(super) fn succeed(&mut self, earlier: &Self) {
+        if self.keys == earlier.keys && self.key.to_string() == earlier.key.to_string() {
+            self.seed = earlier.seed.clone();
+            self.strikes = Arc::clone(&earlier.strikes);
+            self.rungs = Arc::clone(&earlier.rungs);
+            self.bans = Arc::clone(&earlier.bans);
+        }
     }
 
     /// How long the caller is still banned, if it is.

@@ -72,14 +72,15 @@ impl Policy {
     }
 
     /// The quota of one tier. A caller whose tier is not listed is `anonymous`; where that is not listed either, it has
-    /// the tier that gives the least.
+    /// [`quota`](Self::quota), or else the tier that gives the least.
     pub fn tier(mut self, name: impl Into<Arc<str>>, quota: Quota) -> Self {
         self.tiers.push((name.into(), quota));
         self
     }
 
-    /// One quota for all.
-    pub fn quota(self, quota: Quota) -> Self {
+    /// One quota for all whose tier is not listed; said twice, the later holds.
+    pub fn quota(mut self, quota: Quota) -> Self {
+        self.tiers.retain(|(name, _)| **name != *EVERYONE);
         self.tier(EVERYONE, quota)
     }
 

@@ -52,9 +52,9 @@ pub fn anonymous() -> Policy {
     Policy::new("anonymous", Key::address()).quota(Quota::per_minute(10))
 }
 
-/// 5 per 15 minutes and address. For what only a login can know, see [`LoginLimit`](super::LoginLimit).
+/// 5 in any 15 minutes and address. For what only a login can know, see [`LoginLimit`](super::LoginLimit).
 pub fn login() -> Policy {
-    Policy::new("login", Key::address()).quota(Quota::per(Duration::from_secs(15 * 60), 5))
+    Policy::new("login", Key::address()).quota(Quota::per(Duration::from_secs(15 * 60), 5).sliding_window())
 }
 
 /// 5 per minute and address: registration, password resets, token refresh.

@@ -19,7 +19,7 @@ use crate::ConfigError;
 /// | counted as | promise | memory per key |
 /// |---|---|---|
 /// | a flow (the default, GCRA) | never more than burst + rate × time, in any time | 22 bytes |
-/// | [`sliding_window`](Self::sliding_window) | never more than the count in any period | 8 bytes × count; by address 16 times that, for the /48 |
+/// | [`sliding_window`](Self::sliding_window) | never more than the count in any period | 40 bytes + 8 × count |
 /// | [`fixed_window`](Self::fixed_window) | never more than the count in a period of the clock | 22 bytes |
 /// | [`concurrent`](Self::concurrent) | never more than the count at the same time | 16 bytes |
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -120,6 +120,14 @@ impl Quota {
         }
         let nanos = (self.period.as_nanos() * u128::from(self.burst)).div_ceil(u128::from(self.count));
         Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
+    }
+
+    /// The same quota, counted as a flow if it was a sliding window.
+    pub(super) const fn flowing(self) -> Self {
+        match self.counted {
+            Counted::SlidingWindow => Self { counted: Counted::Flow, ..self },
+            _ => self,
+        }
     }
 
     /// The same quota for `times` as many.
