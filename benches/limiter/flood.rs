@@ -1,5 +1,5 @@
 //! Legitimate clients amid a flood of distinct keys, against an exact model; and what governor's memory does then.
-#![allow(
+#![expect(
     clippy::cast_precision_loss,
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,

@@ -1,5 +1,5 @@
 //! The keys that are checked, and in which order.
-#![allow(
+#![expect(
     clippy::cast_precision_loss,
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,

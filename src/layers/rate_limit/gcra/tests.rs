@@ -1,5 +1,5 @@
 //! The arithmetic against its definition and against the crate `governor`.
-#![allow(
+#![expect(
     clippy::cast_precision_loss,
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
