@@ -369,3 +369,19 @@ async fn a_locked_account_can_be_unlocked() {
     assert!(limit.reset(" ada "));
     assert_eq!(send(&app, get_from("192.0.2.1", "/")).await.status, 401);
 }
+
+#[tokio::test]
+async fn a_network_of_ipv6_has_not_a_budget_of_guesses_for_each_of_its_addresses() {
+    use palisade::rate_limit::LoginLimit;
+    let limit = LoginLimit::builder().address(Quota::per_hour(1)).build().unwrap();
+    let login = move |facts: Facts| async move {
+        let account = facts.address().map(|addr| addr.to_string()).unwrap_or_default();
+        limit.attempt(&account, &facts).map_or_else(|refused| refused, |attempt| attempt.failed())
+    };
+    let app: Router = Router::new().route("/", get(login));
+    let mut tried = 0;
+    for network in 0..64 {
+        tried += usize::from(send(&app, get_from(&format!("[2001:db8:0:{network:x}::1]"), "/")).await.status == 401);
+    }
+    assert_eq!(tried, 16);
+}

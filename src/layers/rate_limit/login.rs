@@ -3,17 +3,20 @@
 use std::{fmt, sync::Arc};
 
 use foldhash::quality::SeedableRandomState;
+use smallvec::SmallVec;
 
 use super::{
     Clock, Key, Quota, Subject,
     headers::{retry_after, set_retry_after},
+    key::Hashes,
     limit::{Limit, NEVER, Store},
     reservations::{Reservations, Reserved},
     table::seeded_hasher,
 };
 use crate::{ConfigError, Facts, Kind, Mode, Rejection, Response, decision::note};
 
-/// Limits failed logins per account and per address.
+/// Limits failed logins per account and per address; of IPv6 by /64 and, with sixteen times as many, by /48 (unless
+/// the address's quota is a sliding window).
 ///
 /// An attempt is counted before the password is looked at, so that a thousand at once are not a thousand guesses. Success
 /// takes it back and clears the account, not the address: an attacker with one account of his own cannot clear himself.
@@ -52,6 +55,8 @@ struct Inner {
 struct Side {
     store: Store,
     limit: Limit,
+    /// Sixteen times that, for the network around an address; none where windows slide.
+    around: Option<Limit>,
 }
 
 /// Without the counts, and without the seed that would tell which names fall together.
@@ -91,33 +96,33 @@ impl LoginLimit {
         let moment = self.0.clock.now();
         let account = account.trim().to_lowercase();
         let account = Key::hash_of(&self.0.seed, &[Subject::value(account.as_bytes())]);
-        let client = facts.address();
-        let address = Key::hash_of(&self.0.seed, client.map(Subject::address).as_slice());
+        let client = facts.address().map(Subject::address);
+        let Hashes { key, around, .. } = Key::address().hashes_of(&self.0.seed, client.as_slice());
         let Inner { accounts, addresses, open, .. } = &*self.0;
-        // Both are looked at before either is charged, so that a refusal costs nothing.
-        let wait = [
-            accounts.store.peek(account, &accounts.limit, moment, 1).wait,
-            addresses.store.peek(address, &addresses.limit, moment, 1).wait,
-        ];
-        let wait = wait[0].max(wait[1]);
+        let networks = [Some((key, addresses.limit)), around.zip(addresses.around)];
+        // All are looked at before any is charged, so that a refusal costs nothing.
+        let looks = networks.iter().flatten().map(|(key, limit)| addresses.store.peek(*key, limit, moment, 1).wait);
+        let wait =
+            looks.chain([accounts.store.peek(account, &accounts.limit, moment, 1).wait]).max().unwrap_or_default();
         if wait > 0 {
             return Err(refusal(wait, facts));
         }
         let charged = accounts.store.charge(account, &accounts.limit, moment, 1);
-        if let Err(standing) = charged {
-            return Err(refusal(standing.wait, facts));
-        }
-        match open.reserve(&addresses.store, address, &addresses.limit, moment, 1) {
-            Ok((_, reserved)) => {
-                Ok(Attempt { limit: self.clone(), facts: facts.clone(), account, address, reserved, used: 1 })
-            }
-            Err(standing) => {
-                if let Ok((_, receipt)) = charged {
+        let receipt = charged.map_err(|standing| refusal(standing.wait, facts))?.1;
+        let reserved = SmallVec::new();
+        let mut attempt = Attempt { limit: self.clone(), facts: facts.clone(), account, reserved, used: 1 };
+        for (key, limit) in networks.into_iter().flatten() {
+            match open.reserve(&addresses.store, key, &limit, moment, 1) {
+                Ok((_, reserved)) => attempt.reserved.push((key, limit, reserved)),
+                Err(standing) => {
+                    // Somebody came between the look and the charge: the attempt has not been.
                     accounts.store.refund(account, &accounts.limit, receipt, 1, moment);
+                    attempt.used = 0;
+                    return Err(refusal(standing.wait, facts));
                 }
-                Err(refusal(standing.wait, facts))
             }
         }
+        Ok(attempt)
     }
 }
 
@@ -172,7 +177,9 @@ impl LoginLimitBuilder {
                 error.push(place, "is no quota of failures over time");
             }
             let store = error.keep(Store::new(&[limit], keys).map_err(|problem| ConfigError::new(place, problem)))?;
-            Some(Side { store, limit })
+            // A window remembers each failure: sixteen times as many would take sixteen times the memory for every address.
+            let around = quota.times(16).compile(&place).ok().filter(|_| !matches!(limit, Limit::SlidingWindow { .. }));
+            Some(Side { store, limit, around })
         };
         let sides = (side("login by account", self.account), side("login by address", self.address));
         let (Some(accounts), Some(addresses)) = sides else { return Err(error) };
@@ -191,9 +198,9 @@ pub struct Attempt {
     limit: LoginLimit,
     facts: Facts,
     account: u64,
-    address: u64,
-    reserved: Reserved,
-    /// What the attempt costs its address in the end.
+    /// For the address, and for the network around it.
+    reserved: SmallVec<[(u64, Limit, Reserved); 1]>,
+    /// What the attempt costs them in the end.
     used: u32,
 }
 
@@ -215,6 +222,8 @@ impl Attempt {
 impl Drop for Attempt {
     fn drop(&mut self) {
         let Inner { addresses, open, clock, .. } = &*self.limit.0;
-        open.settle(&addresses.store, self.address, &addresses.limit, &self.reserved, (1, self.used), clock.now());
+        for (key, limit, reserved) in &self.reserved {
+            open.settle(&addresses.store, *key, limit, reserved, (1, self.used), clock.now());
+        }
     }
 }
