@@ -26,6 +26,8 @@
 //! | know what palisade knows of a request | [`Facts`], [`Principal`] |
 //! | find out what is wrong with the settings | [`ConfigError`] |
 
+#![forbid(unsafe_code)]
+
 mod access;
 mod decision;
 mod error;

@@ -1,7 +1,7 @@
 //! Says when one caller has had enough, and when there will be more.
 //!
 //! **The rule.** A [`Policy`] names a [`Key`] (who is counted) and a [`Quota`] per tier. The tier is the principal's, or
-//! `anonymous`; one that the policy does not list is `anonymous` too. Several policies are one decision: a request
+//! `anonymous`; one that the policy does not list is `anonymous` too, or else [`Policy::quota`], or the least. Several policies are one decision: a request
 //! that one of them refuses charges none. It is refused with 429 `quota-exceeded`, the names of the policies, and the
 //! `Retry-After` after which it is let in: rounded up to seconds, at least 1. Every answer says how much is left, in the
 //! headers that [`Headers`] names.

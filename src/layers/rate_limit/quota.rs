@@ -19,7 +19,7 @@ use crate::ConfigError;
 /// | counted as | promise | memory per key |
 /// |---|---|---|
 /// | a flow (the default, GCRA) | never more than burst + rate × time, in any time | 22 bytes |
-/// | [`sliding_window`](Self::sliding_window) | never more than the count in any period | 40 bytes + 8 × count |
+/// | [`sliding_window`](Self::sliding_window) | never more than the count in any period | 8 bytes × count, and a little more |
 /// | [`fixed_window`](Self::fixed_window) | never more than the count in a period of the clock | 22 bytes |
 /// | [`concurrent`](Self::concurrent) | never more than the count at the same time | 16 bytes |
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
