@@ -88,6 +88,9 @@ impl Ord for Label {
     }
 }
 
+/// Where decisions are logged.
+const TARGET: &str = "palisade::decision";
+
 /// One guard's objection to one request.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Decision {
@@ -157,11 +160,26 @@ pub(crate) fn object(
     if mode == Mode::Off {
         return ControlFlow::Continue(());
     }
+    let is_refused = mode == Mode::Enforce;
+    if is_refused && head.extensions.get::<Facts>().is_none() && !is_logged(mode, rejection.kind()) {
+        // Nobody will hear of it but the client.
+        return ControlFlow::Break(rejection.respond(head));
+    }
     let facts = Facts::of(head);
     note(&facts, mode, guard, policy, rejection.kind());
-    match mode {
-        Mode::Enforce => ControlFlow::Break(rejection.respond_to(Some(&facts))),
-        Mode::Off | Mode::Report => ControlFlow::Continue(()),
+    if is_refused { ControlFlow::Break(rejection.respond_to(Some(&facts))) } else { ControlFlow::Continue(()) }
+}
+
+/// Such decisions come by the thousand when they come at all; the metric has them.
+const fn comes_in_thousands(mode: Mode, kind: Kind) -> bool {
+    matches!((mode, kind), (Mode::Enforce, Kind::QuotaExceeded | Kind::Banned))
+}
+
+fn is_logged(mode: Mode, kind: Kind) -> bool {
+    if comes_in_thousands(mode, kind) {
+        tracing::enabled!(target: TARGET, tracing::Level::DEBUG)
+    } else {
+        tracing::enabled!(target: TARGET, tracing::Level::INFO)
     }
 }
 
@@ -171,7 +189,7 @@ pub(crate) fn note(facts: &Facts, mode: Mode, guard: &'static str, policy: impl 
     macro_rules! tell {
         ($level:ident) => {
             tracing::$level!(
-                target: "palisade::decision",
+                target: TARGET,
                 guard = decision.guard,
                 policy = decision.policy(),
                 outcome = decision.outcome(),
@@ -184,8 +202,7 @@ pub(crate) fn note(facts: &Facts, mode: Mode, guard: &'static str, policy: impl 
             )
         };
     }
-    // These come by the thousand when they come at all; the metric has them.
-    if mode == Mode::Enforce && matches!(kind, Kind::QuotaExceeded | Kind::Banned) {
+    if comes_in_thousands(mode, kind) {
         tell!(debug);
     } else {
         tell!(info);

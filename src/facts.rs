@@ -66,7 +66,7 @@ impl Facts {
             method: head.method.clone(),
             uri: head.uri.clone(),
             route: OnceLock::new(),
-            peer: head.extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip().to_canonical()),
+            peer: Self::peer_of(head),
             // Tokio's clock, so that a test can advance it.
             started: tokio::time::Instant::now().into_std(),
             client: OnceLock::new(),
@@ -81,6 +81,11 @@ impl Facts {
         facts.note_route(head);
         head.extensions.insert(facts.clone());
         facts
+    }
+
+    /// The other end of the socket, for one who keeps no facts.
+    pub(crate) fn peer_of(head: &Parts) -> Option<IpAddr> {
+        head.extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip().to_canonical())
     }
 
     /// A layer outside the router makes the facts before there is a route; one inside fills it in.

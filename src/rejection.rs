@@ -272,14 +272,19 @@ impl Rejection {
     /// The answer, with the request's id and path.
     #[must_use]
     pub fn respond(self, head: &Parts) -> Response {
-        self.respond_to(head.extensions.get())
+        let facts = head.extensions.get();
+        self.respond_at(facts, facts.map_or_else(|| head.uri.path(), Facts::path))
     }
 
     /// The answer, with what is known about the request; `None` where nothing is.
     #[must_use]
-    pub fn respond_to(mut self, facts: Option<&Facts>) -> Response {
+    pub fn respond_to(self, facts: Option<&Facts>) -> Response {
+        self.respond_at(facts, facts.map_or("", Facts::path))
+    }
+
+    fn respond_at(mut self, facts: Option<&Facts>, path: &str) -> Response {
         self.0.is_anonymous = facts.is_none();
-        let mut response = Response::new(self.body(facts));
+        let mut response = Response::new(self.body(facts, path));
         *response.status_mut() = self.kind().status();
         // Room for what a refusal carries, in one go.
         response.headers_mut().reserve(5);
@@ -295,7 +300,7 @@ impl Rejection {
     /// Puts this refusal in the place of an answer's body and leaves the headers that were set (`Allow`, cookies).
     pub(crate) fn replace(mut self, response: &mut Response, facts: &Facts) {
         self.0.is_anonymous = false;
-        *response.body_mut() = self.body(Some(facts));
+        *response.body_mut() = self.body(Some(facts), facts.path());
         let headers = response.headers_mut();
         headers.remove(header::CONTENT_LENGTH);
         headers.remove(header::CONTENT_ENCODING);
@@ -304,7 +309,7 @@ impl Rejection {
         response.extensions_mut().insert(self);
     }
 
-    fn body(&self, facts: Option<&Facts>) -> Body {
+    fn body(&self, facts: Option<&Facts>, path: &str) -> Body {
         let Inner { kind, detail, members, violated, .. } = &*self.0;
         // Most problems fit, and a full one is not moved.
         let mut text = Vec::with_capacity(384);
@@ -318,11 +323,11 @@ impl Rejection {
         if !detail.is_empty() {
             member("detail", &|text| push_json(text, detail));
         }
-        if let Some(facts) = facts {
-            member("instance", &|text| push_json(text, facts.path()));
-            if let Some(id) = facts.request_id() {
-                member("requestId", &|text| push_json(text, id.as_str()));
-            }
+        if !path.is_empty() {
+            member("instance", &|text| push_json(text, path));
+        }
+        if let Some(id) = facts.and_then(Facts::request_id) {
+            member("requestId", &|text| push_json(text, id.as_str()));
         }
         if !violated.is_empty() {
             member("violated-policies", &|text| push_list(text, violated));
@@ -337,7 +342,9 @@ impl Rejection {
 
 /// A string of JSON. Most need no escape, and are copied whole.
 fn push_json(text: &mut Vec<u8>, value: &str) {
-    if value.bytes().any(|byte| byte < 0x20 || byte == b'"' || byte == b'\\') {
+    // All are looked at, also after a hit: that is what lets it be many at a time.
+    let escaped = |byte: &u8| *byte < 0x20 || *byte == b'"' || *byte == b'\\';
+    if value.as_bytes().iter().filter(|byte| escaped(byte)).count() > 0 {
         serde_json::to_writer(text, value).unwrap_or_default();
     } else {
         text.push(b'"');
@@ -368,7 +375,7 @@ mod tests {
     fn problem(rejection: &Rejection) -> serde_json::Value {
         use futures_util::FutureExt as _;
         use http_body_util::BodyExt as _;
-        let body = rejection.body(None).collect().now_or_never().unwrap().unwrap();
+        let body = rejection.body(None, "").collect().now_or_never().unwrap().unwrap();
         serde_json::from_slice(&body.to_bytes()).unwrap()
     }
 

@@ -26,6 +26,7 @@
 //! by /48, IPv4-mapped addresses as IPv4. A request without a key (no address, no header) shares one bucket with all such,
 //! unless [`Policy::missing_key`] says otherwise. The tier is left in the [`Facts`].
 
+mod caller;
 mod compiled;
 mod cost;
 mod digits;
@@ -51,16 +52,10 @@ use std::{ops::ControlFlow, sync::Arc};
 
 use arc_swap::ArcSwap;
 use http::request::Parts;
-use smallvec::SmallVec;
 use tower_layer::Layer;
 
 pub(crate) use self::introspection::render;
-use self::{
-    compiled::{Charge, Compiled},
-    limit::Moment,
-    lists::Lists,
-    penalty::Penalties,
-};
+use self::{caller::Caller, compiled::Compiled, headers::Tightest, limit::Moment, lists::Lists, penalty::Penalties};
 pub use self::{
     cost::Cost,
     headers::{Draft, Headers},
@@ -99,11 +94,16 @@ struct Shared {
 #[derive(Debug)]
 struct Rules {
     policies: Vec<Compiled>,
-    lists: Lists,
+    /// Where there are any.
+    lists: Option<Lists>,
     penalties: Option<Penalties>,
     headers: Headers,
     jitter: u64,
     refusal: Option<refused::Hook>,
+    /// Whether requests are told their tier, for which they need facts.
+    keeps_facts: bool,
+    /// Whether a policy waits for the cost of a request.
+    settles: bool,
 }
 
 /// Collects policies, and every mistake in them.
@@ -237,15 +237,17 @@ impl RateLimitBuilder {
                 error.push(format_args!("policy `{}`", policy.name), "is there twice");
             }
         }
-        let policies = self.policies.into_iter().filter_map(|policy| error.keep(policy.compile())).collect();
+        let policies: Vec<_> = self.policies.into_iter().filter_map(|policy| error.keep(policy.compile())).collect();
         let lists = Lists::new(self.allowed, self.denied, self.allowed_principals, self.denied_principals);
-        let lists = error.keep(lists).unwrap_or_default();
+        let lists = error.keep(lists).filter(|lists| !lists.is_empty());
         let penalties = self.penalty.and_then(|ladder| error.keep(ladder.compile()));
         if self.jitter > DAY {
             error.push("rate limit", format_args!("has a jitter of {:?}; a day is the most", self.jitter));
         }
         let (headers, jitter) = (self.headers, self.jitter.as_millis().div_ceil(1000).try_into().unwrap_or(0));
-        error.or(Rules { policies, lists, penalties, headers, jitter, refusal: self.refusal })
+        let settles = policies.iter().any(|policy| policy.policy().price.is_settled());
+        let keeps_facts = policies.iter().any(Compiled::names_tiers);
+        error.or(Rules { policies, lists, penalties, headers, jitter, refusal: self.refusal, keeps_facts, settles })
     }
 }
 
@@ -283,11 +285,24 @@ impl Clock {
     }
 }
 
+/// What a request takes along: moved often, so no more than is still to be done.
+#[derive(Debug, Default)]
+pub struct Ticket(Todo);
+
+#[derive(Debug, Default)]
+enum Todo {
+    #[default]
+    Nothing,
+    /// To be told, and that is all.
+    Tell(Tightest),
+    All(Box<Charges>),
+}
+
 /// The charges a request bears, to be told of in its answer and closed at its end.
 #[derive(Debug)]
-pub struct Charges {
+struct Charges {
     rules: Arc<Rules>,
-    all: SmallVec<[Charge; 1]>,
+    all: compiled::Charges,
     tells: bool,
     cost: Option<Cost>,
     failed: bool,
@@ -301,35 +316,45 @@ impl Charges {
 }
 
 impl Guard for RateLimitLayer {
-    /// Boxed, and only where there is something to tell or to close: what a request carries along is moved often.
-    type Ticket = Option<Box<Charges>>;
+    type Ticket = Ticket;
     const WATCHES_END: bool = true;
 
     fn on_request(&self, head: &mut Parts) -> ControlFlow<Response, Self::Ticket> {
-        let facts = Facts::of(head);
-        let rules = self.shared.rules.load_full();
-        let moment = self.shared.clock.at(facts.started());
-        let mut all = SmallVec::new();
-        if !rules.admits_anything(head, &facts, moment)? {
-            all = rules.charges(head, &facts)?;
-            rules.charge(&mut all, head, &facts, moment)?;
+        let rules = self.shared.rules.load();
+        let facts = rules.keeps_facts.then(|| Facts::of(head)).or_else(|| head.extensions.get().cloned());
+        let moment =
+            facts.as_ref().map_or_else(|| self.shared.clock.now(), |facts| self.shared.clock.at(facts.started()));
+        let caller = Caller::of(facts.as_ref(), head);
+        let mut all = compiled::Charges::new();
+        if !rules.admits_anything(head, caller, moment)? {
+            rules.charges(&mut all, head, caller)?;
+            rules.charge(&mut all, head, caller, moment)?;
         }
         // For callers too whom the policy does not charge: the handler is the same. And the same for all limits around it.
-        let settled = rules.policies.iter().any(|policy| policy.policy().price.is_settled());
-        let cost = settled.then(|| head.extensions.get_or_insert_default::<Cost>().clone());
-        let tells = rules.headers.tells(facts.principal().is_some()) && !all.is_empty();
+        let cost = rules.settles.then(|| head.extensions.get_or_insert_default::<Cost>().clone());
+        let tells = rules.headers.tells(caller.principal().is_some()) && !all.is_empty();
         let ends = all.iter().any(Compiled::ends);
-        let ticket =
-            (tells || ends || cost.is_some()).then(|| Box::new(Charges { rules, all, tells, cost, failed: false }));
-        ControlFlow::Continue(ticket)
+        let todo = if ends || cost.is_some() || tells && !rules.headers.are_legacy() {
+            let rules = arc_swap::Guard::into_inner(rules);
+            Todo::All(Box::new(Charges { rules, all, tells, cost, failed: false }))
+        } else if tells {
+            rules.tightest(&all).map_or(Todo::Nothing, Todo::Tell)
+        } else {
+            Todo::Nothing
+        };
+        ControlFlow::Continue(Ticket(todo))
     }
 
     fn watches_end(&self, ticket: &Self::Ticket) -> bool {
-        ticket.as_ref().is_some_and(|ticket| ticket.end_with_the_request())
+        matches!(&ticket.0, Todo::All(charges) if charges.end_with_the_request())
     }
 
     fn on_response(&self, ticket: &mut Self::Ticket, response: &mut Response) {
-        let Some(Charges { rules, all: charges, tells, cost, failed }) = ticket.as_deref_mut() else { return };
+        let Charges { rules, all: charges, tells, cost, failed } = match &mut ticket.0 {
+            Todo::Nothing => return,
+            Todo::Tell(tightest) => return tightest.write(response.headers_mut()),
+            Todo::All(charges) => &mut **charges,
+        };
         *failed = response.status().is_server_error();
         if let Some(cost) = cost {
             rules.take_cost(cost, response.headers_mut());
@@ -340,8 +365,11 @@ impl Guard for RateLimitLayer {
     }
 
     fn on_end(&self, ticket: Self::Ticket, end: End) {
-        let Some(ticket) = ticket.filter(|ticket| ticket.end_with_the_request()) else { return };
-        let Charges { rules, all: mut charges, cost, failed, .. } = *ticket;
+        let Todo::All(charges) = ticket.0 else { return };
+        if !charges.end_with_the_request() {
+            return;
+        }
+        let Charges { rules, all: mut charges, cost, failed, .. } = *charges;
         let moment = self.shared.clock.now();
         let served = end == End::Complete && !failed;
         let actual = cost.and_then(|cost| cost.settled()).or((!served).then_some(0));

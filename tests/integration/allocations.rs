@@ -8,7 +8,10 @@ use axum::{
     http::{Request, request::Parts},
 };
 use futures_util::FutureExt as _;
-use palisade::{End, Guard, Response};
+use palisade::{
+    End, Guard, Response,
+    rate_limit::{Headers, Key, Policy, Quota, RateLimitLayer},
+};
 use tower::{Layer as _, Service, service_fn};
 
 /// Does nothing; what is then allocated is the plumbing's.
@@ -37,6 +40,8 @@ fn allocations(guard: impl Guard) -> u64 {
 }
 
 fn count(mut call: impl FnMut(Request<Body>) -> Option<Result<Response, Infallible>>) -> u64 {
+    // What is set up once per thread, or told once, is not of the request.
+    let _ = call(Request::new(Body::empty()));
     let request = Request::new(Body::empty());
     let counted = measure(|| {
         let response = call(request).expect("an answer at once").unwrap();
@@ -53,6 +58,13 @@ fn the_plumbing_allocates_nothing() {
     assert_eq!(allocations(Idle::<false>), 0);
     let chain = Idle::<false>.then(Idle::<false>).then(Some(Idle::<false>).then(Idle::<false>));
     assert_eq!(allocations(chain), 0);
+}
+
+#[test]
+fn a_limit_that_stands_alone_allocates_nothing_for_what_it_lets_in() {
+    let policy = Policy::new("api", Key::address()).quota(Quota::per_minute(100));
+    let limit = RateLimitLayer::builder().policy(policy).headers(Headers::none()).build().unwrap();
+    assert_eq!(allocations(limit), 0);
 }
 
 #[test]

@@ -259,6 +259,27 @@ async fn an_application_may_refuse_in_its_own_words() {
     assert_eq!(refused.header("x-content-type-options"), "nosniff", "dressed like any other");
 }
 
+async fn problem(response: palisade::Response) -> serde_json::Value {
+    serde_json::from_slice(&axum::body::to_bytes(response.into_body(), usize::MAX).await.unwrap()).unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_limit_alone_refuses_as_one_among_others_does() {
+    let limits = RateLimitLayer::builder().policy(policy("api", Quota::per_minute(1))).build().unwrap();
+    let (alone, among) = (hello().layer(limits), limited(&telling(policy("api", Quota::per_minute(1))), hello()));
+    let mut answers = Vec::new();
+    for app in [alone, among] {
+        statuses(&app, PEER, 1).await;
+        let response = app.oneshot(get_from(PEER, "/?page=2")).await.unwrap();
+        let said = |name| response.headers()[name].to_str().unwrap().to_owned();
+        let headers = ["retry-after", "x-ratelimit-limit", "x-ratelimit-remaining", "x-ratelimit-reset"].map(said);
+        answers.push((headers, problem(response).await));
+    }
+    assert_eq!(answers[0].0, answers[1].0);
+    assert_eq!(answers[0].1, answers[1].1);
+    assert_eq!(answers[0].1["instance"], "/");
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_refusal_is_the_draft_s_problem() {
     let limits = policy("api", Quota::per_minute(1)).build().unwrap();
@@ -266,8 +287,7 @@ async fn a_refusal_is_the_draft_s_problem() {
     statuses(&app, PEER, 1).await;
     let response = app.oneshot(get_from(PEER, "/")).await.unwrap();
     assert_eq!(response.extensions().get::<palisade::Rejection>().unwrap().kind(), palisade::Kind::QuotaExceeded);
-    let body = axum::body::to_bytes(response.into_body(), usize::MAX).await.unwrap();
-    let problem: serde_json::Value = serde_json::from_slice(&body).unwrap();
+    let problem = problem(response).await;
     let expected = serde_json::json!({
         "type": "https://iana.org/assignments/http-problem-types#quota-exceeded",
         "title": "Quota Exceeded",

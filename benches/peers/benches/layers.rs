@@ -12,15 +12,18 @@ fn main() {
     let args: Vec<String> = std::env::args().skip(1).filter(|arg| arg != "--bench").collect();
     match &args[..] {
         [] => compare(),
-        [what, row] => alone(what == "allowed", row.parse().unwrap()),
-        _ => panic!("nothing, or `allowed` or `denied` and a row's number"),
+        [what, row] => alone(what == "allowed", row.parse().unwrap(), 1),
+        [what, row, batches] => alone(what == "allowed", row.parse().unwrap(), batches.parse().unwrap()),
+        _ => panic!("nothing, or `allowed` or `denied`, a row's number, and how many batches"),
     }
 }
 
-fn alone(allowed: bool, row: usize) {
+fn alone(allowed: bool, row: usize, batches: u32) {
     let mut row = rows(allowed).swap_remove(row);
     row.warm_up();
-    served(&mut row, requests(BATCH), allowed);
+    for _ in 0..batches {
+        served(&mut row, requests(BATCH), allowed);
+    }
 }
 
 fn compare() {

@@ -31,19 +31,20 @@ pub struct Row {
     service: RouterIntoService<Body>,
 }
 
-/// The bare router first; then by pairs, palisade and what it is compared with; then all headers that palisade
-/// knows, and what of its cost is only to find the address: a stack does that once for all its layers.
+/// The bare router first; then by pairs, palisade and what it is compared with, either by the socket's peer; then all
+/// headers that palisade knows, a limit behind a layer that finds the client, and that layer alone: a stack has it once.
 ///
 /// # Panics
 /// If a setting is wrong.
 #[must_use]
 pub fn rows(allowed: bool) -> Vec<Row> {
-    let palisade = |headers| {
+    let limit = |headers| {
         let (period, burst) = if allowed { (Duration::from_millis(1), GENEROUS) } else { (Duration::from_hours(1), 1) };
         let policy = Policy::new("api", Key::address()).quota(Quota::per(period, 1).burst(burst));
-        let limit = RateLimitLayer::builder().policy(policy).headers(headers).build().unwrap();
-        router().layer(ClientIpLayer::peer().then(limit).into_layer())
+        RateLimitLayer::builder().policy(policy).headers(headers).build().unwrap()
     };
+    let palisade = |headers| router().layer(limit(headers));
+    let behind = |limit| router().layer(ClientIpLayer::peer().then(limit).into_layer());
     let governor = || {
         let mut governor = GovernorConfigBuilder::default();
         if allowed {
@@ -64,7 +65,8 @@ pub fn rows(allowed: bool) -> Vec<Row> {
         row("palisade, with X-RateLimit", palisade(Headers::legacy())),
         row("tower_governor, with", router().layer(GovernorLayer::new(telling))),
         row("palisade, with draft 11 as well", palisade(Headers::all())),
-        open("palisade, the client's address", router().layer(ClientIpLayer::peer())),
+        row("palisade, behind a ClientIpLayer", behind(limit(Headers::none()))),
+        open("palisade, a ClientIpLayer", router().layer(ClientIpLayer::peer())),
     ]
 }
 

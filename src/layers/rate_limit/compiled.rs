@@ -10,9 +10,11 @@ use std::{
 
 use foldhash::quality::SeedableRandomState;
 use http::request::Parts;
+use smallvec::SmallVec;
 
 use super::{
     MissingKey, Policy, Quota, Subject,
+    caller::Caller,
     headers::Said,
     key::Hashes,
     limit::{Limit, Moment, Receipt, Standing, Store},
@@ -35,6 +37,8 @@ pub(super) struct Compiled {
     tiers: Vec<Tier>,
     /// The tier of those whose own is not listed: `anonymous`, or `.quota(..)`, or else the one that gives the least.
     unlisted: usize,
+    /// Whether it has any but the one of `.quota(..)`.
+    names_tiers: bool,
     store: Arc<Store>,
     /// What counts the networks around addresses: the same, unless that is made of windows.
     around: Arc<Store>,
@@ -66,6 +70,9 @@ enum Held {
     Charged(Receipt),
     Reserved(Reserved),
 }
+
+/// What a request is to be charged, mostly by one policy.
+pub(super) type Charges = SmallVec<[Charge; 1]>;
 
 /// A charge that a request is to bear, and what came of it.
 #[derive(Debug)]
@@ -134,6 +141,7 @@ impl Compiled {
             _ => Arc::clone(&store),
         };
         let unlisted = unlisted(&tiers);
+        let names_tiers = tiers.iter().any(|tier| &*tier.name != EVERYONE);
         let label = policy.name.as_str().into();
         error.or(Self {
             policy,
@@ -141,6 +149,7 @@ impl Compiled {
             seed: seeded_hasher(),
             tiers,
             unlisted,
+            names_tiers,
             store,
             around,
             reservations,
@@ -172,6 +181,10 @@ impl Compiled {
 
     pub(super) fn name(&self) -> &str {
         &self.policy.name
+    }
+
+    pub(super) const fn names_tiers(&self) -> bool {
+        self.names_tiers
     }
 
     pub(super) fn label(&self) -> Arc<str> {
@@ -209,32 +222,32 @@ impl Compiled {
         &self.tiers[charge.tier]
     }
 
-    /// The charges that this policy lays on a request; an error if the request must bear one and has no key.
+    /// Adds the charges that this policy lays on a request; an error if the request must bear one and has no key.
     pub(super) fn charges(
         &self,
         index: usize,
         head: &Parts,
-        facts: &Facts,
-    ) -> Result<impl Iterator<Item = Charge> + use<>, KeyIsMissing> {
-        let none = || [None, None].into_iter().flatten();
+        caller: Caller<'_>,
+        due: &mut Charges,
+    ) -> Result<(), KeyIsMissing> {
         let Policy { key, methods, applies, missing, price, .. } = &self.policy;
         let applies = self.policy.mode != Mode::Off
             && methods.as_ref().is_none_or(|methods| methods.contains(&head.method))
             && applies.as_ref().is_none_or(|applies| applies(head));
         if !applies || self.tiers.is_empty() {
-            return Ok(none());
+            return Ok(());
         }
-        let hashes = key.hashes(&self.seed, head, facts);
+        let hashes = key.hashes(&self.seed, head, caller);
         if !hashes.found {
             self.tell_once();
             match missing {
                 MissingKey::SharedBucket => {}
-                MissingKey::Skip => return Ok(none()),
+                MissingKey::Skip => return Ok(()),
                 MissingKey::Refuse => return Err(KeyIsMissing),
             }
         }
-        let tier = self.tier_index(head, facts);
-        if &*self.tiers[tier].name != EVERYONE {
+        let tier = self.tier_index(head, caller);
+        if let Some(facts) = caller.facts().filter(|_| &*self.tiers[tier].name != EVERYONE) {
             facts.set_tier(&self.tiers[tier].name);
         }
         let cost = price.of(head);
@@ -242,14 +255,19 @@ impl Compiled {
             let standing = Standing { limit: 0, left: 0, wait: 0, next: 0, rest: 0 };
             Charge { policy: index, tier, key, is_around, cost, standing, held: None }
         };
-        let around = hashes.around.map(|key| charge(key, true));
-        Ok([Some(charge(hashes.key, false)), around].into_iter().flatten())
+        due.push(charge(hashes.key, false));
+        due.extend(hashes.around.map(|key| charge(key, true)));
+        Ok(())
     }
 
-    fn tier_index(&self, head: &Parts, facts: &Facts) -> usize {
-        let caller = facts.principal();
-        let told = self.policy.tier_of.as_ref().and_then(|tier_of| tier_of(head, caller));
-        let known = told.as_deref().or(facts.looked_up_tier()).or(caller.and_then(|caller| caller.tier_name()));
+    fn tier_index(&self, head: &Parts, caller: Caller<'_>) -> usize {
+        if !self.names_tiers {
+            return self.unlisted;
+        }
+        let principal = caller.principal();
+        let told = self.policy.tier_of.as_ref().and_then(|tier_of| tier_of(head, principal));
+        let looked_up = caller.facts().and_then(Facts::looked_up_tier);
+        let known = told.as_deref().or(looked_up).or(principal.and_then(|principal| principal.tier_name()));
         let name = known.unwrap_or(ANONYMOUS);
         self.tiers.iter().position(|tier| &*tier.name == name).unwrap_or(self.unlisted)
     }

@@ -22,16 +22,26 @@ static DIGITS: [u8; 3000] = {
 pub(super) fn header_value(number: u64) -> HeaderValue {
     let text = match usize::try_from(number) {
         Ok(small @ ..1000) => Bytes::from_static(digits(small)),
-        _ => Bytes::from(number.to_string()),
+        _ => written(number, Bytes::copy_from_slice),
     };
     HeaderValue::from_maybe_shared(text).unwrap_or_else(|_| HeaderValue::from(number))
 }
 
 /// Appends a number to a text that becomes a header.
 pub(super) fn push(text: &mut SmallVec<[u8; 128]>, number: u64) {
-    match usize::try_from(number) {
-        Ok(small @ ..1000) => text.extend_from_slice(digits(small)),
-        _ => text.extend_from_slice(number.to_string().as_bytes()),
+    written(number, |digits| text.extend_from_slice(digits));
+}
+
+/// Hands over a number's digits. `fmt` would be most of what a refusal costs.
+pub(super) fn written<T>(number: u64, take: impl FnOnce(&[u8]) -> T) -> T {
+    let (mut text, mut start, mut rest) = ([0; 20], 20, number);
+    loop {
+        start -= 1;
+        text[start] = b'0' + u8::try_from(rest % 10).unwrap_or_default();
+        rest /= 10;
+        if rest == 0 {
+            return take(&text[start..]);
+        }
     }
 }
 
@@ -46,7 +56,7 @@ mod tests {
 
     #[test]
     fn a_number_is_written_as_ever() {
-        for number in (0..1002).chain([u64::MAX]) {
+        for number in (0..1002).chain([9_999, 10_010, 100_000, 1_000_000, 1_002_003, 12_034_056, u64::MAX]) {
             assert_eq!(header_value(number), HeaderValue::from(number));
             let mut text = SmallVec::new();
             push(&mut text, number);

@@ -68,6 +68,11 @@ impl Headers {
         Self { anonymous: false, ..self }
     }
 
+    /// Whether what is told is only what the tightest policy says.
+    pub(super) const fn are_legacy(self) -> bool {
+        self.legacy && self.draft.is_none()
+    }
+
     /// Whether anything is told to a caller that is known, or not.
     pub(super) const fn tells(self, is_known: bool) -> bool {
         (self.draft.is_some() || self.legacy) && (is_known || self.anonymous)
@@ -120,11 +125,11 @@ impl Headers {
         policies: impl Iterator<Item = (&'a Said, Standing)> + Clone,
         retry_after: Option<u64>,
     ) {
-        let Some((_, tightest)) = policies.clone().min_by_key(|(_, standing)| standing.left) else { return };
-        if headers.contains_key(STATE) || headers.contains_key(LIMIT) {
-            // An inner limit has spoken; it knows more.
+        // Nothing inside has answered a request that was refused.
+        if retry_after.is_none() && has_spoken(headers) {
             return;
         }
+        let tightest = self.legacy.then(|| Tightest::of(policies.clone().map(|(_, standing)| standing))).flatten();
         if self.draft.is_some() {
             let mut states = SmallVec::new();
             for (said, standing) in policies {
@@ -141,11 +146,41 @@ impl Headers {
             let states = HeaderValue::from_maybe_shared(Bytes::copy_from_slice(&states));
             headers.insert(STATE, states.unwrap_or(HeaderValue::from_static("")));
         }
-        if self.legacy {
-            headers.insert(LIMIT, header_value(tightest.limit.into()));
-            headers.insert(REMAINING, header_value(tightest.left.into()));
-            headers.insert(RESET, header_value(seconds(tightest.rest)));
+        if let Some(tightest) = tightest {
+            tightest.insert(headers);
         }
+    }
+}
+
+/// An inner limit knows more.
+fn has_spoken(headers: &HeaderMap) -> bool {
+    headers.contains_key(STATE) || headers.contains_key(LIMIT)
+}
+
+/// What the older headers say, which have room for one policy.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Tightest {
+    limit: u32,
+    left: u32,
+    reset: u64,
+}
+
+impl Tightest {
+    pub(super) fn of(standings: impl Iterator<Item = Standing>) -> Option<Self> {
+        let tightest = standings.min_by_key(|standing| standing.left)?;
+        Some(Self { limit: tightest.limit, left: tightest.left, reset: seconds(tightest.rest) })
+    }
+
+    pub(super) fn write(self, headers: &mut HeaderMap) {
+        if !has_spoken(headers) {
+            self.insert(headers);
+        }
+    }
+
+    fn insert(self, headers: &mut HeaderMap) {
+        headers.insert(LIMIT, header_value(self.limit.into()));
+        headers.insert(REMAINING, header_value(self.left.into()));
+        headers.insert(RESET, header_value(self.reset));
     }
 }
 

@@ -10,7 +10,7 @@ use std::{
 
 use http::{HeaderName, header, request::Parts};
 
-use crate::Facts;
+use super::caller::Caller;
 
 type Custom = dyn Fn(&Parts) -> Option<String> + Send + Sync;
 
@@ -92,10 +92,10 @@ impl Key {
         Self(Which::Custom(Arc::new(find)))
     }
 
-    pub(super) fn hashes(&self, seed: &impl BuildHasher, head: &Parts, facts: &Facts) -> Hashes {
+    pub(super) fn hashes(&self, seed: &impl BuildHasher, head: &Parts, caller: Caller<'_>) -> Hashes {
         let mut hasher = seed.build_hasher();
-        let found = self.write(&mut hasher, head, facts);
-        let around = self.address_counted(facts).and_then(|addr| match addr {
+        let found = self.write(&mut hasher, head, caller);
+        let around = self.address_counted(caller).and_then(|addr| match addr {
             IpAddr::V6(six) => Some(network(seed, six)),
             IpAddr::V4(_) => None,
         });
@@ -126,21 +126,23 @@ impl Key {
     }
 
     /// Writes who is calling into the hash. Answers whether the request says so.
-    fn write(&self, hasher: &mut impl Hasher, head: &Parts, facts: &Facts) -> bool {
-        let caller = facts.principal();
+    fn write(&self, hasher: &mut impl Hasher, head: &Parts, caller: Caller<'_>) -> bool {
+        let principal = || caller.principal();
         let subject = match &self.0 {
-            Which::Address => address(facts),
-            Which::Principal => caller.map(|caller| Subject::principal(caller.id())),
+            Which::Address => address(caller),
+            Which::Principal => principal().map(|principal| Subject::principal(principal.id())),
             Which::PrincipalOrAddress => {
-                caller.map(|caller| Subject::principal(caller.id())).or_else(|| address(facts))
+                principal().map(|principal| Subject::principal(principal.id())).or_else(|| address(caller))
             }
-            Which::Organisation => caller.and_then(|caller| caller.organisation_name()).map(Subject::organisation),
+            Which::Organisation => {
+                principal().and_then(|principal| principal.organisation_name()).map(Subject::organisation)
+            }
             Which::Header(name) => head.headers.get(name).map(|value| Subject::value(value.as_bytes())),
             Which::Cookie(name) => cookie(head, name).map(|value| Subject::value(value.as_bytes())),
             Which::Custom(find) => find(head).map(|value| Subject(Who::Value(value.into_bytes().into()))),
             // Every part is written, missing or not, so that no two callers read the same.
             Which::Every(keys) => {
-                let found = keys.iter().map(|key| key.write(hasher, head, facts));
+                let found = keys.iter().map(|key| key.write(hasher, head, caller));
                 return found.filter(|found| !found).count() == 0;
             }
         };
@@ -149,10 +151,10 @@ impl Key {
     }
 
     /// The address, where it is what is counted.
-    fn address_counted(&self, facts: &Facts) -> Option<IpAddr> {
+    fn address_counted(&self, caller: Caller<'_>) -> Option<IpAddr> {
         match self.0 {
-            Which::Address => facts.address(),
-            Which::PrincipalOrAddress if facts.principal().is_none() => facts.address(),
+            Which::Address => caller.address(),
+            Which::PrincipalOrAddress if caller.principal().is_none() => caller.address(),
             _ => None,
         }
     }
@@ -163,12 +165,28 @@ impl Key {
 pub struct Subject<'a>(Who<'a>);
 
 /// Its kind is part of the hash: nobody can be given a name that reads like another's address.
-#[derive(Clone, PartialEq, Eq, Hash)]
+#[derive(Clone, PartialEq, Eq)]
 enum Who<'a> {
     Address(IpAddr),
     Principal(Cow<'a, str>),
     Organisation(Cow<'a, str>),
     Value(Cow<'a, [u8]>),
+}
+
+/// As derived, but for an address, which is most that are hashed: one or two words.
+impl Hash for Who<'_> {
+    fn hash<H: Hasher>(&self, hasher: &mut H) {
+        let (kind, text): (u8, &[u8]) = match self {
+            Self::Address(IpAddr::V4(four)) => return hasher.write_u64(1 << 32 | u64::from(four.to_bits())),
+            // Of its /64, the rest is zeros.
+            Self::Address(IpAddr::V6(six)) => return hasher.write_u128(six.to_bits()),
+            Self::Principal(id) => (1, id.as_bytes()),
+            Self::Organisation(name) => (2, name.as_bytes()),
+            Self::Value(value) => (3, value),
+        };
+        hasher.write_u8(kind);
+        text.hash(hasher);
+    }
 }
 
 impl<'a> Subject<'a> {
@@ -208,8 +226,8 @@ impl fmt::Debug for Who<'_> {
     }
 }
 
-fn address(facts: &Facts) -> Option<Subject<'static>> {
-    facts.address().map(Subject::address)
+fn address(caller: Caller<'_>) -> Option<Subject<'static>> {
+    caller.address().map(Subject::address)
 }
 
 /// The hash of the /48 around an address.

@@ -4,7 +4,8 @@ use std::collections::HashSet;
 
 use ipnet::IpNet;
 
-use crate::{ConfigError, Facts, client_ip::parse_cidr};
+use super::caller::Caller;
+use crate::{ConfigError, client_ip::parse_cidr};
 
 #[derive(Debug, Default)]
 pub(super) struct Lists {
@@ -37,22 +38,26 @@ impl Lists {
         error.or(lists)
     }
 
-    pub(super) fn allow(&self, facts: &Facts) -> bool {
-        self.allowed.has(facts)
+    pub(super) fn is_empty(&self) -> bool {
+        [&self.allowed, &self.denied].iter().all(|list| list.nets.is_empty() && list.principals.is_empty())
     }
 
-    pub(super) fn deny(&self, facts: &Facts) -> bool {
-        self.denied.has(facts)
+    pub(super) fn allow(&self, caller: Caller<'_>) -> bool {
+        self.allowed.has(caller)
+    }
+
+    pub(super) fn deny(&self, caller: Caller<'_>) -> bool {
+        self.denied.has(caller)
     }
 }
 
 impl List {
-    fn has(&self, facts: &Facts) -> bool {
+    fn has(&self, caller: Caller<'_>) -> bool {
         let by_address = || {
-            let addr = facts.address();
+            let addr = caller.address();
             addr.is_some_and(|addr| self.nets.iter().any(|net| net.contains(&addr)))
         };
-        let by_name = || facts.principal().is_some_and(|caller| self.principals.contains(caller.id()));
+        let by_name = || caller.principal().is_some_and(|principal| self.principals.contains(principal.id()));
         (!self.nets.is_empty() && by_address()) || (!self.principals.is_empty() && by_name())
     }
 }

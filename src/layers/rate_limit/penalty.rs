@@ -7,11 +7,12 @@ use http::request::Parts;
 
 use super::{
     Key, Quota,
+    caller::Caller,
     gcra::Rate,
     limit::{Limit, Moment},
     table::{Table, seeded_hasher},
 };
-use crate::{ConfigError, Facts};
+use crate::ConfigError;
 
 /// Bans who goes on after being refused, for longer each time.
 ///
@@ -152,8 +153,8 @@ impl fmt::Debug for Penalties {
 }
 
 impl Penalties {
-    fn offender(&self, head: &Parts, facts: &Facts) -> Option<u64> {
-        let hashes = self.key.hashes(&self.seed, head, facts);
+    fn offender(&self, head: &Parts, caller: Caller<'_>) -> Option<u64> {
+        let hashes = self.key.hashes(&self.seed, head, caller);
         hashes.found.then_some(hashes.key)
     }
 
@@ -168,14 +169,14 @@ impl Penalties {
     }
 
     /// How long the caller is still banned, if it is.
-    pub(super) fn banned(&self, head: &Parts, facts: &Facts, moment: Moment) -> Option<u64> {
-        let debt = self.bans.debt(self.offender(head, facts)?, moment.now);
+    pub(super) fn banned(&self, head: &Parts, caller: Caller<'_>, moment: Moment) -> Option<u64> {
+        let debt = self.bans.debt(self.offender(head, caller)?, moment.now);
         (debt > 0).then_some(debt)
     }
 
     /// One refusal more; a ban, if it is one too many.
-    pub(super) fn strike(&self, head: &Parts, facts: &Facts, moment: Moment) {
-        let Some(key) = self.offender(head, facts) else { return };
+    pub(super) fn strike(&self, head: &Parts, caller: Caller<'_>, moment: Moment) {
+        let Some(key) = self.offender(head, caller) else { return };
         if self.strikes.check(key, &self.tolerated, moment.now, 1).is_ok() {
             return;
         }
@@ -186,8 +187,8 @@ impl Penalties {
         self.bans.owe(key, ban, moment.now);
         tracing::warn!(
             target: "palisade::rate_limit",
-            client = facts.address().map(tracing::field::display),
-            principal = facts.principal().map(crate::principal::Principal::id),
+            client = caller.address().map(tracing::field::display),
+            principal = caller.principal().map(crate::principal::Principal::id),
             seconds = Duration::from_nanos(ban).as_secs(),
             "a caller is banned for going on after refusals"
         );

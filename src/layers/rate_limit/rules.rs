@@ -1,6 +1,7 @@
 //! The decision: all policies of one stage, all or nothing.
 
 use std::{
+    borrow::Cow,
     ops::ControlFlow,
     sync::{Arc, atomic::Ordering::Relaxed},
 };
@@ -10,33 +11,35 @@ use smallvec::SmallVec;
 
 use super::{
     Rules,
-    compiled::{Charge, Compiled},
+    caller::Caller,
+    compiled::{Charge, Charges, Compiled},
     cost::Cost,
-    headers::{retry_after, set_retry_after},
-    limit::Moment,
+    digits::written,
+    headers::{Said, Tightest, retry_after, set_retry_after},
+    limit::{Moment, Standing},
     refused::Refused,
 };
 use crate::{Facts, Kind, Mode, Rejection, Response, decision::object};
-
-type Charges = SmallVec<[Charge; 1]>;
 
 impl Rules {
     /// Whether the caller is on a list of those without limits; breaks for those who are banned.
     pub(super) fn admits_anything(
         &self,
         head: &mut Parts,
-        facts: &Facts,
+        caller: Caller<'_>,
         moment: Moment,
     ) -> ControlFlow<Response, bool> {
-        // First: one who is denied may stand in a network that is allowed.
-        if self.lists.deny(facts) {
-            let rejection = Rejection::new(Kind::Banned).detail("This caller is not served here.");
-            object(head, Mode::Enforce, "rate_limit", "deny-list", rejection)?;
+        if let Some(lists) = &self.lists {
+            // First: one who is denied may stand in a network that is allowed.
+            if lists.deny(caller) {
+                let rejection = Rejection::new(Kind::Banned).detail("This caller is not served here.");
+                object(head, Mode::Enforce, "rate_limit", "deny-list", rejection)?;
+            }
+            if lists.allow(caller) {
+                return ControlFlow::Continue(true);
+            }
         }
-        if self.lists.allow(facts) {
-            return ControlFlow::Continue(true);
-        }
-        if let Some(wait) = self.penalties.as_ref().and_then(|penalties| penalties.banned(head, facts, moment)) {
+        if let Some(wait) = self.penalties.as_ref().and_then(|penalties| penalties.banned(head, caller, moment)) {
             let rejection =
                 Rejection::new(Kind::Banned).detail("Too many refused requests. Come back later, and slower.");
             let objection = object(head, Mode::Enforce, "rate_limit", "penalty", rejection);
@@ -51,18 +54,15 @@ impl Rules {
     }
 
     /// What this request is to be charged, by all policies that apply to it.
-    pub(super) fn charges(&self, head: &mut Parts, facts: &Facts) -> ControlFlow<Response, Charges> {
-        let mut due = Charges::new();
+    pub(super) fn charges(&self, due: &mut Charges, head: &mut Parts, caller: Caller<'_>) -> ControlFlow<Response> {
         for (index, policy) in self.policies.iter().enumerate() {
-            if let Ok(charges) = policy.charges(index, head, facts) {
-                due.extend(charges);
-            } else {
+            if policy.charges(index, head, caller, due).is_err() {
                 let rejection =
                     Rejection::new(Kind::Unauthenticated).detail("The request does not say who is calling.");
                 object(head, policy.mode(), "rate_limit", policy.label(), rejection)?;
             }
         }
-        ControlFlow::Continue(due)
+        ControlFlow::Continue(())
     }
 
     /// Makes all charges or none.
@@ -74,11 +74,11 @@ impl Rules {
         &self,
         charges: &mut Charges,
         head: &mut Parts,
-        facts: &Facts,
+        caller: Caller<'_>,
         moment: Moment,
     ) -> ControlFlow<Response> {
         let enforced = |charge: &Charge| self.policies[charge.policy].mode() == Mode::Enforce;
-        if charges.iter().filter(|charge| enforced(charge)).count() > 1 {
+        if charges.len() > 1 && charges.iter().filter(|charge| enforced(charge)).count() > 1 {
             let mut refused: SmallVec<[usize; 2]> = SmallVec::new();
             for (index, charge) in charges.iter_mut().enumerate() {
                 if enforced(charge) && !self.policies[charge.policy].would_fit(charge, moment) {
@@ -86,7 +86,7 @@ impl Rules {
                 }
             }
             if !refused.is_empty() {
-                return self.refuse(charges, &refused, head, facts, moment);
+                return self.refuse(charges, &refused, head, caller, moment);
             }
         }
         let mut reported: SmallVec<[usize; 2]> = SmallVec::new();
@@ -98,12 +98,14 @@ impl Rules {
                 for made in &mut charges[..index] {
                     self.policies[made.policy].unmake(made, moment);
                 }
-                return self.refuse(charges, &[index], head, facts, moment);
+                return self.refuse(charges, &[index], head, caller, moment);
             }
             reported.push(charges[index].policy);
         }
-        for charge in charges.iter().filter(|charge| !reported.contains(&charge.policy)) {
-            self.policies[charge.policy].count_allowed(charge);
+        for charge in &*charges {
+            if !reported.contains(&charge.policy) {
+                self.policies[charge.policy].count_allowed(charge);
+            }
         }
         reported.dedup();
         for policy in reported.into_iter().map(|index| &self.policies[index]) {
@@ -120,7 +122,7 @@ impl Rules {
         charges: &mut Charges,
         refused: &[usize],
         head: &mut Parts,
-        facts: &Facts,
+        caller: Caller<'_>,
         moment: Moment,
     ) -> ControlFlow<Response> {
         self.settle_standings(charges, refused, moment);
@@ -136,25 +138,25 @@ impl Rules {
             }
         }
         if let Some(penalties) = &self.penalties {
-            penalties.strike(head, facts, moment);
+            penalties.strike(head, caller, moment);
         }
         let policy = &self.policies[worst.policy];
         let seconds = retry_after(worst.standing.wait, self.jitter);
-        let detail = match seconds {
-            Some(seconds) => format!("Too many requests. Try again in {seconds} s."),
-            None => "This request costs more than the whole quota.".to_owned(),
+        let detail: Cow<'static, str> = match seconds {
+            Some(seconds) => try_again_in(seconds).into(),
+            None => "This request costs more than the whole quota.".into(),
         };
         let rejection = Rejection::new(Kind::QuotaExceeded).detail(detail).violated(names);
         let mut response = object(head, Mode::Enforce, "rate_limit", policy.label(), rejection).break_value();
         if let (Some(response), Some(hook)) = (&mut response, &self.refusal) {
-            let refused = Refused::new(policy.name(), facts, seconds);
-            hook.answer(&refused, response);
+            let facts = Facts::of(head);
+            hook.answer(&Refused::new(policy.name(), &facts, seconds), response);
         }
         let Some(mut response) = response else { return ControlFlow::Continue(()) };
         if let Some(seconds) = seconds {
             set_retry_after(response.headers_mut(), seconds);
         }
-        if self.headers.tells(facts.principal().is_some()) {
+        if self.headers.tells(caller.principal().is_some()) {
             self.tell(charges, response.headers_mut(), seconds);
         }
         ControlFlow::Break(response)
@@ -172,15 +174,23 @@ impl Rules {
 
     /// Writes what is left into the answer. A network's limit speaks through that of the address within it.
     pub(super) fn tell(&self, charges: &Charges, headers: &mut HeaderMap, retry_after: Option<u64>) {
+        self.headers.write(headers, self.said(charges), retry_after);
+    }
+
+    /// What the older headers say, where they say all.
+    pub(super) fn tightest(&self, charges: &Charges) -> Option<Tightest> {
+        Tightest::of(self.said(charges).map(|(_, standing)| standing))
+    }
+
+    fn said(&self, charges: &Charges) -> impl Iterator<Item = (&Said, Standing)> + Clone {
         // What is only reported holds nobody to anything.
-        let enforced = |charge: &Charge| self.policies[charge.policy].mode() == Mode::Enforce;
-        let known = charges.iter().enumerate().filter(|(_, charge)| !charge.is_around && enforced(charge));
-        let said = known.map(|(index, charge)| {
+        let enforced = move |charge: &Charge| self.policies[charge.policy].mode() == Mode::Enforce;
+        let known = charges.iter().enumerate().filter(move |(_, charge)| !charge.is_around && enforced(charge));
+        known.map(|(index, charge)| {
             let around = charges.get(index + 1).filter(|next| next.is_around);
             let standing = around.map_or(charge.standing, |around| charge.standing.within(around.standing));
             (&self.policies[charge.policy].tier(charge).said, standing)
-        });
-        self.headers.write(headers, said, retry_after);
+        })
     }
 
     /// Takes the cost out of the answer's header, where a policy says that it stands there.
@@ -191,6 +201,12 @@ impl Rules {
             }
         }
     }
+}
+
+fn try_again_in(seconds: u64) -> String {
+    written(seconds, |digits| {
+        ["Too many requests. Try again in ", str::from_utf8(digits).unwrap_or_default(), " s."].concat()
+    })
 }
 
 impl Compiled {
