@@ -18,7 +18,8 @@ use axum::{
 use futures_util::FutureExt as _;
 use http_body_util::BodyExt as _;
 use palisade::{
-    Principal, Stack,
+    Guard, Principal, Stack,
+    access_log::AccessLogLayer,
     authentication::AuthenticationLayer,
     body_limit::BodyLimitLayer,
     client_ip::ClientIpLayer,
@@ -31,6 +32,7 @@ use palisade::{
     rate_limit::{Key, Policy, Quota},
     request_id::RequestIdLayer,
     security_headers::SecurityHeadersLayer,
+    stack::StackBuilder,
 };
 use tower::{Service as _, layer::util::Identity};
 
@@ -66,8 +68,24 @@ fn lookup() -> impl Fn(&Parts) -> Option<Principal> + Send + Sync + 'static {
     move |head| head.headers.get(header::AUTHORIZATION).filter(|key| *key == "right").map(|_| caller.clone())
 }
 
+fn builder(quota: Quota) -> StackBuilder {
+    Stack::production().origins([ORIGIN]).flood(plenty()).authenticate(lookup()).limits(limits(quota))
+}
+
 fn stack(quota: Quota) -> Stack {
-    Stack::production().origins([ORIGIN]).flood(plenty()).authenticate(lookup()).limits(limits(quota)).build().unwrap()
+    builder(quota).build().unwrap()
+}
+
+/// What every request is known by and counted with.
+fn observers() -> impl Guard {
+    ClientIpLayer::peer().then(RequestIdLayer::new()).then(MetricsLayer::new())
+}
+
+/// Made and thrown away: where lines go is not palisade's.
+fn json_lines() -> AccessLogLayer {
+    AccessLogLayer::json(|line| {
+        black_box(line);
+    })
 }
 
 fn rows() -> Vec<Row> {
@@ -93,7 +111,10 @@ fn rows() -> Vec<Row> {
         ok("problem", router().layer(ProblemLayer::new())),
         ok("body_limit", router().layer(BodyLimitLayer::bytes(2 * 1024 * 1024))),
         ok("containment", router().layer(ContainmentLayer::new(Duration::from_secs(30)))),
+        ok("observed", router().layer(observers().into_layer())),
+        ok("observed, logged", router().layer(observers().then(json_lines()).into_layer())),
         ok("stack", stack(plenty()).wrap(router())),
+        ok("stack, logged", builder(plenty()).access_log(json_lines()).build().unwrap().wrap(router())),
         // The first request, which is let in, is a warm-up's.
         Row::new("stack_429", stack(Quota::per_day(1)).wrap(router()), StatusCode::TOO_MANY_REQUESTS),
     ]

@@ -16,9 +16,9 @@ use std::{
     net::{IpAddr, SocketAddr},
     sync::{
         Arc, Mutex, OnceLock, PoisonError,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use axum::extract::{ConnectInfo, FromRequestParts, MatchedPath};
@@ -46,6 +46,8 @@ struct Inner {
     /// Only what a guard held against the request; a request in good order never takes this lock to write.
     decisions: Mutex<Vec<Decision>>,
     body_overflowed: AtomicBool,
+    received: AtomicU64,
+    sent: AtomicU64,
 }
 
 impl Facts {
@@ -77,6 +79,8 @@ impl Facts {
             looked_up_tier: OnceLock::new(),
             decisions: Mutex::new(Vec::new()),
             body_overflowed: AtomicBool::new(false),
+            received: AtomicU64::new(0),
+            sent: AtomicU64::new(0),
         }));
         facts.note_route(head);
         head.extensions.insert(facts.clone());
@@ -115,6 +119,12 @@ impl Facts {
     /// When the first guard saw the request.
     pub fn started(&self) -> Instant {
         self.0.started
+    }
+
+    /// How long ago that was.
+    pub(crate) fn elapsed(&self) -> Duration {
+        // Tokio's clock, so that a test can advance it.
+        tokio::time::Instant::now().into_std().saturating_duration_since(self.0.started)
     }
 
     /// Who is on the other side. `None` where no [`ClientIpLayer`](crate::client_ip::ClientIpLayer) stands.
@@ -202,6 +212,24 @@ impl Facts {
 
     pub(crate) fn set_body_overflowed(&self) {
         self.0.body_overflowed.store(true, Ordering::Relaxed);
+    }
+
+    /// Bytes of the request's body that were read. Counted by the body limit.
+    pub(crate) fn received(&self) -> u64 {
+        self.0.received.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn add_received(&self, bytes: u64) {
+        self.0.received.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    /// Bytes of the response's body that were handed to the connection. Known once the body has ended.
+    pub(crate) fn sent(&self) -> u64 {
+        self.0.sent.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn set_sent(&self, bytes: u64) {
+        self.0.sent.store(bytes, Ordering::Relaxed);
     }
 }
 

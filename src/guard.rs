@@ -205,7 +205,6 @@ pin_project! {
     /// The way through a guard: in, the answer, out.
     pub struct GuardFuture<G: Guard, F> {
         watch: Option<Watch<G>>,
-        facts: Option<Facts>,
         is_head: bool,
         #[pin]
         state: State<F>,
@@ -235,7 +234,7 @@ impl<F> State<F> {
 
 impl<G: Guard, F> GuardFuture<G, F> {
     fn new(guard: G, ticket: Option<G::Ticket>, facts: Option<Facts>, is_head: bool, state: State<F>) -> Self {
-        Self { watch: Some(Watch { guard, ticket }), facts, is_head, state }
+        Self { watch: Some(Watch { guard, ticket, facts, sent: 0 }), is_head, state }
     }
 }
 
@@ -254,7 +253,7 @@ where
                 match caught(|| future.poll(cx).map_ok(IntoResponse::into_response)) {
                     Ok(Poll::Pending) => return Poll::Pending,
                     Ok(Poll::Ready(answer)) => answer,
-                    Err(panic) => Ok(panic.respond(this.facts.as_ref())),
+                    Err(panic) => Ok(panic.respond(this.watch.as_ref().and_then(|watch| watch.facts.as_ref()))),
                 }
             }
             StateProjection::Answered { response } => match response.take() {
@@ -267,7 +266,7 @@ where
         };
         Poll::Ready(match answer {
             Ok(mut response) => {
-                watch.leave(&mut response, this.facts.as_ref());
+                watch.leave(&mut response);
                 Ok(watch.until_end(response, *this.is_head))
             }
             Err(error) => {
@@ -288,17 +287,23 @@ impl<G: Guard, F> std::fmt::Debug for GuardFuture<G, F> {
 struct Watch<G: Guard> {
     guard: G,
     ticket: Option<G::Ticket>,
+    facts: Option<Facts>,
+    /// Bytes of the body so far.
+    sent: u64,
 }
 
 impl<G: Guard> Watch<G> {
-    fn leave(&mut self, response: &mut Response, facts: Option<&Facts>) {
+    fn leave(&mut self, response: &mut Response) {
         if let Some(ticket) = &mut self.ticket {
-            self.guard.leave(ticket, response, facts);
+            self.guard.leave(ticket, response, self.facts.as_ref());
         }
     }
 
     fn end(&mut self, end: End) {
         if let Some(ticket) = self.ticket.take() {
+            if let Some(facts) = &self.facts {
+                facts.set_sent(self.sent);
+            }
             self.guard.finish(ticket, end);
         }
     }
@@ -357,6 +362,7 @@ impl<G: Guard> http_body::Body for WatchedBody<G> {
             },
             Ok(Poll::Ready(Some(Ok(frame)))) => {
                 let sent = frame.data_ref().map_or(0, |data| data.len() as u64);
+                this.watch.sent += sent;
                 this.remaining = this.remaining.map(|left| left.saturating_sub(sent));
                 if this.remaining == Some(0) || this.inner.is_end_stream() {
                     this.watch.end(End::Complete);

@@ -1,5 +1,6 @@
 //! The layers, in the order of the stack.
 
+pub mod access_log;
 pub mod authentication;
 pub mod body_limit;
 pub mod client_ip;
@@ -10,5 +11,6 @@ pub mod metrics;
 pub mod problem;
 pub mod rate_limit;
 pub mod request_id;
+pub mod response_time;
 pub mod security_headers;
 pub mod tier_lookup;

@@ -40,6 +40,7 @@ mod profile;
 pub mod rejection;
 mod serve;
 pub mod stack;
+mod text;
 
 pub use axum_core::{body::Body, response::Response};
 
@@ -51,8 +52,8 @@ pub use crate::{
     guard::{End, Guard, Then, containment},
     health::{Check, Health},
     layers::{
-        authentication, body_limit, client_ip, cors, error_tracking, hygiene, metrics, problem, rate_limit, request_id,
-        security_headers, tier_lookup,
+        access_log, authentication, body_limit, client_ip, cors, error_tracking, hygiene, metrics, problem, rate_limit,
+        request_id, response_time, security_headers, tier_lookup,
     },
     principal::Principal,
     profile::Profile,

@@ -13,6 +13,7 @@ pub struct Profile {
     pub(crate) flood: Option<Quota>,
     pub(crate) origins: &'static [&'static str],
     pub(crate) access: Access,
+    pub(crate) response_time: bool,
 }
 
 impl Profile {
@@ -31,6 +32,8 @@ impl Profile {
             origins: &[],
             // Metrics tell an attacker what works.
             access: Access::nobody(),
+            // How long an answer took can tell what exists.
+            response_time: false,
         }
     }
 
@@ -51,6 +54,8 @@ impl Profile {
             origins: &["http://localhost:3000", "http://localhost:5173", "http://localhost:8080"],
             // No token has been made yet, and the only peer is the developer.
             access: Access::loopback(),
+            // It is the developer who wants to know.
+            response_time: true,
             ..Self::production()
         }
     }

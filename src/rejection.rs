@@ -43,7 +43,7 @@ use axum_core::{
 use http::{HeaderValue, StatusCode, header, request::Parts};
 use smallvec::SmallVec;
 
-use crate::Facts;
+use crate::{Facts, text::push_json};
 
 /// The media type of every refusal.
 pub(crate) const PROBLEM_JSON: HeaderValue = HeaderValue::from_static("application/problem+json");
@@ -337,19 +337,6 @@ impl Rejection {
         }
         text.push(b'}');
         Body::from(text)
-    }
-}
-
-/// A string of JSON. Most need no escape, and are copied whole.
-fn push_json(text: &mut Vec<u8>, value: &str) {
-    // All are looked at, also after a hit: that is what lets it be many at a time.
-    let escaped = |byte: &u8| *byte < 0x20 || *byte == b'"' || *byte == b'\\';
-    if value.as_bytes().iter().filter(|byte| escaped(byte)).count() > 0 {
-        serde_json::to_writer(text, value).unwrap_or_default();
-    } else {
-        text.push(b'"');
-        text.extend_from_slice(value.as_bytes());
-        text.push(b'"');
     }
 }
 

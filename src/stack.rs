@@ -28,6 +28,7 @@ use tower_layer::Layer;
 pub use self::builder::{Limits, StackBuilder};
 use crate::{
     Access, ConfigError, Guard, Profile, Response,
+    access_log::AccessLogLayer,
     authentication::{AuthenticationGate, AuthenticationLayer},
     body_limit::BodyLimitLayer,
     client_ip::ClientIpLayer,
@@ -40,6 +41,7 @@ use crate::{
     problem::ProblemLayer,
     rate_limit::RateLimitLayer,
     request_id::RequestIdLayer,
+    response_time::ResponseTimeLayer,
     security_headers::SecurityHeadersLayer,
     tier_lookup::TierLookup,
 };
@@ -67,6 +69,8 @@ struct Layers {
     client_ip: Option<ClientIpLayer>,
     request_id: Option<RequestIdLayer>,
     metrics: Option<MetricsLayer>,
+    access_log: Option<AccessLogLayer>,
+    response_time: Option<ResponseTimeLayer>,
     error_tracking: Option<ErrorTrackingLayer>,
     security_headers: Option<SecurityHeadersLayer>,
     cors: Option<CorsLayer>,
@@ -92,7 +96,9 @@ type Outer = chain!(
     ClientIpLayer,
     RequestIdLayer,
     MetricsLayer,
+    AccessLogLayer,
     ErrorTrackingLayer,
+    ResponseTimeLayer,
     SecurityHeadersLayer,
     CorsLayer,
     HygieneLayer,
@@ -115,7 +121,9 @@ impl Layers {
         all.client_ip                   // trust in anything a proxy says depends on it
             .then(all.request_id)       // everything below can be traced, refusals included
             .then(all.metrics)          // count every answer, refusals included, to the end of the body
+            .then(all.access_log)       // tell of every answer, to the end of its body
             .then(all.error_tracking)   // see every 5xx and every panic
+            .then(all.response_time)    // measures all that the service does itself
             .then(all.security_headers) // dress every answer
             .then(all.cors)             // a browser may only read a 429 that carries CORS headers; a preflight spends no quota
             .then(all.hygiene)          // what is malformed goes no further
@@ -139,8 +147,9 @@ impl Layers {
 
     fn room(&self) -> Room {
         let security = self.security_headers.as_ref().map_or(0, SecurityHeadersLayer::len);
+        let timing = if self.response_time.is_some() { 2 } else { 0 };
         // The id; CORS: three and `Vary`; the quotas: two and three.
-        Room(security + 1 + 4 + 5)
+        Room(security + timing + 1 + 4 + 5)
     }
 
     // Then `body_limit`: the only stage whose cost grows with the request.
@@ -172,7 +181,9 @@ pub enum Part {
     ClientIp,
     RequestId,
     Metrics,
+    AccessLog,
     ErrorTracking,
+    ResponseTime,
     SecurityHeaders,
     Cors,
     Hygiene,
@@ -230,6 +241,8 @@ impl Stack {
             Part::ClientIp => layers.client_ip = None,
             Part::RequestId => layers.request_id = None,
             Part::Metrics => layers.metrics = None,
+            Part::AccessLog => layers.access_log = None,
+            Part::ResponseTime => layers.response_time = None,
             Part::ErrorTracking => layers.error_tracking = None,
             Part::SecurityHeaders => layers.security_headers = None,
             Part::Cors => layers.cors = None,

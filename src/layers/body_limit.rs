@@ -80,7 +80,11 @@ impl WaitingGuard for BodyLimitLayer {
         }
         let facts = Facts::of(head);
         set_axum_limit_aside(head);
-        let noted = facts.clone();
+        let (noted, told) = (facts.clone(), facts.clone());
+        let body = body.map_frame(move |frame| {
+            told.add_received(frame.data_ref().map_or(0, |data| data.len() as u64));
+            frame
+        });
         let counted = Limited::new(body, self.bytes).map_err(move |error| {
             if error.is::<LengthLimitError>() {
                 noted.set_body_overflowed();

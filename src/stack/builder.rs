@@ -10,6 +10,7 @@ use http::request::Parts;
 use super::{Layers, Stack};
 use crate::{
     Access, ConfigError, Profile,
+    access_log::AccessLogLayer,
     authentication::{Authenticated, AuthenticationLayer},
     body_limit::BodyLimitLayer,
     client_ip::ClientIpLayer,
@@ -21,6 +22,7 @@ use crate::{
     problem::ProblemLayer,
     rate_limit::{Headers, Key, Policy, Quota, RateLimitBuilder, RateLimitLayer},
     request_id::RequestIdLayer,
+    response_time::ResponseTimeLayer,
     security_headers::SecurityHeadersLayer,
     tier_lookup::TierLookup,
 };
@@ -40,6 +42,7 @@ pub struct StackBuilder {
     cors: Option<CorsLayer>,
     security_headers: SecurityHeadersLayer,
     hygiene: HygieneLayer,
+    access_log: AccessLogLayer,
 }
 
 /// Limits, built or not: unbuilt, their mistakes are named together with the stack's.
@@ -84,6 +87,7 @@ impl StackBuilder {
             cors: None,
             security_headers: SecurityHeadersLayer::api(),
             hygiene: HygieneLayer::new(),
+            access_log: AccessLogLayer::events(),
         }
     }
 
@@ -155,6 +159,18 @@ impl StackBuilder {
         self
     }
 
+    /// In which shape every request is told of, and which are left out. [`AccessLogLayer::events`] if nothing is said.
+    pub fn access_log(mut self, log: AccessLogLayer) -> Self {
+        self.access_log = log;
+        self
+    }
+
+    /// Whether clients are told how long their answers took: see [`response_time`](crate::response_time).
+    pub fn response_time(mut self, told: bool) -> Self {
+        self.profile.response_time = told;
+        self
+    }
+
     /// The largest body of a request, in bytes.
     pub fn body_limit(mut self, bytes: usize) -> Self {
         self.profile.body_limit = bytes;
@@ -178,7 +194,7 @@ impl StackBuilder {
     /// # Errors
     /// Every mistake in the settings, in one [`ConfigError`]: a profile, an origin, a CIDR, a quota that is none.
     pub fn build(self) -> Result<Stack, ConfigError> {
-        let Profile { name, body_limit, deadline, flood, origins, access } = self.profile;
+        let Profile { name, body_limit, deadline, flood, origins, access, response_time } = self.profile;
         let mut mistakes = self.mistakes;
         let origins = origins.iter().map(|origin| (*origin).to_owned()).chain(self.origins);
         let named = mistakes.keep(CorsLayer::origins(origins)).map(|cors| cors.credentials(self.credentials));
@@ -215,6 +231,8 @@ impl StackBuilder {
             client_ip: mistakes.keep(ClientIpLayer::trusting(self.trusted_proxies)),
             request_id: Some(RequestIdLayer::new()),
             metrics: Some(MetricsLayer::new()),
+            access_log: Some(self.access_log),
+            response_time: response_time.then(ResponseTimeLayer::new),
             error_tracking: Some(ErrorTrackingLayer::new()),
             security_headers: Some(self.security_headers),
             cors,

@@ -49,17 +49,20 @@ fn refusing<G>(layer: Option<&G>, describe: impl Fn(&G) -> (Mode, String)) -> Op
 
 impl Layers {
     #[rustfmt::skip]
-    fn rows(&self) -> [Row; 14] {
+    fn rows(&self) -> [Row; 16] {
         let body_limit = self.body_limit.describe();
         let texts = |text: &'static str| move || text.to_owned();
         let id = texts("UUIDv7; an inbound id only from a trusted proxy");
+        let timing = texts("X-Response-Time and Server-Timing");
         let errors = texts("every 5xx and panic is logged once");
         let problem = texts("bare errors become problem+json; the text of a 5xx stays in the log");
         [
             ("client_ip", on(self.client_ip.as_ref(), |layer| layer.describe()), "trust in anything a proxy says depends on it"),
             ("request_id", on(self.request_id.as_ref(), |_| id()), "everything below can be traced"),
             ("metrics", on(self.metrics.as_ref(), |layer| layer.describe()), "counts every answer, refusals included"),
+            ("access_log", on(self.access_log.as_ref(), |layer| layer.describe()), "tells of every answer, to the end of its body"),
             ("error_tracking", on(self.error_tracking.as_ref(), |_| errors()), "sees every answer that broke"),
+            ("response_time", on(self.response_time.as_ref(), |_| timing()), "measures all that the service does itself"),
             ("security_headers", on(self.security_headers.as_ref(), |layer| layer.describe()), "dresses every answer"),
             ("cors", refusing(self.cors.as_ref(), |layer| layer.describe()), "a browser can read a refusal; a preflight spends no quota"),
             ("hygiene", refusing(self.hygiene.as_ref(), |layer| layer.describe()), "what is malformed goes no further"),

@@ -4,6 +4,8 @@ use bytes::Bytes;
 use http::HeaderValue;
 use smallvec::SmallVec;
 
+use crate::text::written;
+
 /// `000` to `999`, one after the other.
 #[expect(clippy::cast_possible_truncation, reason = "a digit is small")]
 static DIGITS: [u8; 3000] = {
@@ -30,19 +32,6 @@ pub(super) fn header_value(number: u64) -> HeaderValue {
 /// Appends a number to a text that becomes a header.
 pub(super) fn push(text: &mut SmallVec<[u8; 128]>, number: u64) {
     written(number, |digits| text.extend_from_slice(digits));
-}
-
-/// Hands over a number's digits. `fmt` would be most of what a refusal costs.
-pub(super) fn written<T>(number: u64, take: impl FnOnce(&[u8]) -> T) -> T {
-    let (mut text, mut start, mut rest) = ([0; 20], 20, number);
-    loop {
-        start -= 1;
-        text[start] = b'0' + u8::try_from(rest % 10).unwrap_or_default();
-        rest /= 10;
-        if rest == 0 {
-            return take(&text[start..]);
-        }
-    }
 }
 
 fn digits(small: usize) -> &'static [u8] {

@@ -14,12 +14,11 @@ use super::{
     caller::Caller,
     compiled::{Charge, Charges, Compiled},
     cost::Cost,
-    digits::written,
     headers::{Said, Tightest, retry_after, set_retry_after},
     limit::{Moment, Standing},
     refused::Refused,
 };
-use crate::{Facts, Kind, Mode, Rejection, Response, decision::object};
+use crate::{Facts, Kind, Mode, Rejection, Response, decision::object, text::written};
 
 impl Rules {
     /// Whether the caller is on a list of those without limits; breaks for those who are banned.
