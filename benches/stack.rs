@@ -32,6 +32,7 @@ use palisade::{
     rate_limit::{Key, Policy, Quota},
     request_id::RequestIdLayer,
     security_headers::SecurityHeadersLayer,
+    sensitive::SensitiveLayer,
     stack::StackBuilder,
 };
 use tower::{Service as _, layer::util::Identity};
@@ -96,6 +97,7 @@ fn rows() -> Vec<Row> {
         ok("identity", router().layer(Identity::new())),
         ok("client_ip", router().layer(ClientIpLayer::peer())),
         ok("request_id", router().layer(RequestIdLayer::new())),
+        ok("sensitive", router().layer(SensitiveLayer::new())),
         ok("metrics", router().layer(MetricsLayer::new())),
         ok("error_tracking", router().layer(ErrorTrackingLayer::new())),
         ok("security_headers", router().layer(SecurityHeadersLayer::api())),

@@ -44,6 +44,8 @@ mod text;
 
 pub use axum_core::{body::Body, response::Response};
 
+#[cfg(feature = "compression")]
+pub use crate::layers::compression;
 pub use crate::{
     access::Access,
     decision::{Decision, Label, Mode},
@@ -53,7 +55,7 @@ pub use crate::{
     health::{Check, Health},
     layers::{
         access_log, authentication, body_limit, client_ip, cors, error_tracking, hygiene, metrics, problem, rate_limit,
-        request_id, response_time, security_headers, tier_lookup,
+        request_id, response_time, security_headers, sensitive, tier_lookup,
     },
     principal::Principal,
     profile::Profile,

@@ -43,8 +43,12 @@ use crate::{
     request_id::RequestIdLayer,
     response_time::ResponseTimeLayer,
     security_headers::SecurityHeadersLayer,
+    sensitive::SensitiveLayer,
     tier_lookup::TierLookup,
 };
+
+#[cfg(feature = "compression")]
+use crate::compression::{Compressed, CompressionLayer};
 
 /// Everything palisade does, in order, around a router or any other service.
 ///
@@ -68,6 +72,7 @@ struct Layers {
     access: Access,
     client_ip: Option<ClientIpLayer>,
     request_id: Option<RequestIdLayer>,
+    sensitive: Option<SensitiveLayer>,
     metrics: Option<MetricsLayer>,
     access_log: Option<AccessLogLayer>,
     response_time: Option<ResponseTimeLayer>,
@@ -78,6 +83,8 @@ struct Layers {
     flood: Option<RateLimitLayer>,
     authentication: Option<AuthenticationLayer>,
     tiers: Option<TierLookup>,
+    #[cfg(feature = "compression")]
+    compression: Option<CompressionLayer>,
     rate_limit: Option<RateLimitLayer>,
     problem: Option<ProblemLayer>,
     body_limit: BodyLimitLayer,
@@ -95,6 +102,7 @@ macro_rules! chain {
 type Outer = chain!(
     ClientIpLayer,
     RequestIdLayer,
+    SensitiveLayer,
     MetricsLayer,
     AccessLogLayer,
     ErrorTrackingLayer,
@@ -109,9 +117,15 @@ type Outer = chain!(
 /// From authentication to the router.
 type Inner = chain!(RateLimitLayer, AuthenticationGate, ProblemLayer, Room);
 
+/// Without the feature nothing stands there.
+#[cfg(not(feature = "compression"))]
+type Compressed<S> = S;
+
 /// A service with a whole stack around it.
-pub type Walled<S> =
-    Guarded<Arc<Outer>, Waiting<Option<TierLookup>, Guarded<Arc<Inner>, Waiting<BodyLimitLayer, Contained<S>>>>>;
+pub type Walled<S> = Guarded<
+    Arc<Outer>,
+    Waiting<Option<TierLookup>, Compressed<Guarded<Arc<Inner>, Waiting<BodyLimitLayer, Contained<S>>>>>,
+>;
 
 /// THE ORDER, outermost first.
 #[rustfmt::skip]
@@ -120,6 +134,7 @@ impl Layers {
         let all = self.clone();
         all.client_ip                   // trust in anything a proxy says depends on it
             .then(all.request_id)       // everything below can be traced, refusals included
+            .then(all.sensitive)        // nothing below prints a secret
             .then(all.metrics)          // count every answer, refusals included, to the end of the body
             .then(all.access_log)       // tell of every answer, to the end of its body
             .then(all.error_tracking)   // see every 5xx and every panic
@@ -131,7 +146,8 @@ impl Layers {
             .then(all.authentication)   // leaves the principal
     }
 
-    // Between the two stands `tiers`, which may have to wait: the next limit depends on the tier.
+    // Between the two stand `tiers`, which may have to wait: the next limit depends on the tier; and `compression`: what is
+    // counted is what is sent, and `problem` reads plain bodies.
 
     fn inner(&self) -> Inner {
         let all = self.clone();
@@ -180,6 +196,7 @@ impl Guard for Room {
 pub enum Part {
     ClientIp,
     RequestId,
+    Sensitive,
     Metrics,
     AccessLog,
     ErrorTracking,
@@ -190,6 +207,8 @@ pub enum Part {
     Flood,
     Authentication,
     TierLookup,
+    #[cfg(feature = "compression")]
+    Compression,
     RateLimit,
     Problem,
     BodyLimit,
@@ -240,6 +259,7 @@ impl Stack {
         self.varied(|layers| match part {
             Part::ClientIp => layers.client_ip = None,
             Part::RequestId => layers.request_id = None,
+            Part::Sensitive => layers.sensitive = None,
             Part::Metrics => layers.metrics = None,
             Part::AccessLog => layers.access_log = None,
             Part::ResponseTime => layers.response_time = None,
@@ -250,6 +270,8 @@ impl Stack {
             Part::Flood => layers.flood = None,
             Part::Authentication => layers.authentication = None,
             Part::TierLookup => layers.tiers = None,
+            #[cfg(feature = "compression")]
+            Part::Compression => layers.compression = None,
             Part::RateLimit => layers.rate_limit = None,
             Part::Problem => layers.problem = None,
             Part::BodyLimit => layers.body_limit = BodyLimitLayer::unlimited(),
@@ -357,6 +379,8 @@ impl<S> Layer<S> for Stack {
     fn layer(&self, inner: S) -> Self::Service {
         let contained = self.layers.containment.layer(inner);
         let limited = Guarded::new(Arc::clone(&self.inner), self.layers.body_limit.layer(contained));
+        #[cfg(feature = "compression")]
+        let limited = Compressed::new(self.layers.compression, limited);
         Guarded::new(Arc::clone(&self.outer), Waiting::new(self.layers.tiers.clone(), limited))
     }
 }

@@ -24,6 +24,7 @@ use crate::{
     request_id::RequestIdLayer,
     response_time::ResponseTimeLayer,
     security_headers::SecurityHeadersLayer,
+    sensitive::SensitiveLayer,
     tier_lookup::TierLookup,
 };
 
@@ -43,6 +44,8 @@ pub struct StackBuilder {
     security_headers: SecurityHeadersLayer,
     hygiene: HygieneLayer,
     access_log: AccessLogLayer,
+    #[cfg(feature = "compression")]
+    compression: Option<crate::compression::CompressionLayer>,
 }
 
 /// Limits, built or not: unbuilt, their mistakes are named together with the stack's.
@@ -88,6 +91,8 @@ impl StackBuilder {
             security_headers: SecurityHeadersLayer::api(),
             hygiene: HygieneLayer::new(),
             access_log: AccessLogLayer::events(),
+            #[cfg(feature = "compression")]
+            compression: None,
         }
     }
 
@@ -171,6 +176,13 @@ impl StackBuilder {
         self
     }
 
+    /// Compresses answers, which nothing does unless asked: see [`compression`](crate::compression).
+    #[cfg(feature = "compression")]
+    pub fn compression(mut self, layer: crate::compression::CompressionLayer) -> Self {
+        self.compression = Some(layer);
+        self
+    }
+
     /// The largest body of a request, in bytes.
     pub fn body_limit(mut self, bytes: usize) -> Self {
         self.profile.body_limit = bytes;
@@ -230,6 +242,7 @@ impl StackBuilder {
             access,
             client_ip: mistakes.keep(ClientIpLayer::trusting(self.trusted_proxies)),
             request_id: Some(RequestIdLayer::new()),
+            sensitive: Some(SensitiveLayer::new()),
             metrics: Some(MetricsLayer::new()),
             access_log: Some(self.access_log),
             response_time: response_time.then(ResponseTimeLayer::new),
@@ -240,6 +253,8 @@ impl StackBuilder {
             flood,
             authentication: self.authentication.map(AuthenticationLayer::deferred),
             tiers: self.tiers,
+            #[cfg(feature = "compression")]
+            compression: self.compression,
             rate_limit,
             problem: Some(ProblemLayer::new()),
             body_limit: BodyLimitLayer::bytes(body_limit),

@@ -49,16 +49,18 @@ fn refusing<G>(layer: Option<&G>, describe: impl Fn(&G) -> (Mode, String)) -> Op
 
 impl Layers {
     #[rustfmt::skip]
-    fn rows(&self) -> [Row; 16] {
+    fn rows(&self) -> Vec<Row> {
         let body_limit = self.body_limit.describe();
         let texts = |text: &'static str| move || text.to_owned();
         let id = texts("UUIDv7; an inbound id only from a trusted proxy");
         let timing = texts("X-Response-Time and Server-Timing");
+        let sensitive = texts("headers with secrets are marked");
         let errors = texts("every 5xx and panic is logged once");
         let problem = texts("bare errors become problem+json; the text of a 5xx stays in the log");
-        [
+        vec![
             ("client_ip", on(self.client_ip.as_ref(), |layer| layer.describe()), "trust in anything a proxy says depends on it"),
             ("request_id", on(self.request_id.as_ref(), |_| id()), "everything below can be traced"),
+            ("sensitive", on(self.sensitive.as_ref(), |_| sensitive()), "nothing below prints a secret"),
             ("metrics", on(self.metrics.as_ref(), |layer| layer.describe()), "counts every answer, refusals included"),
             ("access_log", on(self.access_log.as_ref(), |layer| layer.describe()), "tells of every answer, to the end of its body"),
             ("error_tracking", on(self.error_tracking.as_ref(), |_| errors()), "sees every answer that broke"),
@@ -69,6 +71,8 @@ impl Layers {
             ("flood", refusing(self.flood.as_ref(), |layer| layer.describe()), "before anything expensive, authentication included"),
             ("authentication", refusing(self.authentication.as_ref(), |layer| layer.describe()), "the next limit depends on it; refuses once that has counted"),
             ("tier_lookup", on(self.tiers.as_ref(), |layer| layer.describe()), "may have to wait; the next limit depends on it"),
+            #[cfg(feature = "compression")]
+            ("compression", on(self.compression.as_ref(), |_| "gzip, but for what holds a secret".to_owned()), "what is counted is what is sent"),
             ("rate_limit", refusing(self.rate_limit.as_ref(), |layer| layer.describe()), "needs to know who is calling"),
             ("problem", on(self.problem.as_ref(), |_| problem()), "next to the router, whose bare errors it shapes"),
             ("body_limit", body_limit.map(|(mode, numbers)| (State::In(mode), numbers)), "the only stage whose cost grows with the request"),

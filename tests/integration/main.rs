@@ -4,6 +4,8 @@
 
 mod access_log;
 mod allocations;
+#[cfg(feature = "compression")]
+mod compression;
 mod config;
 mod corners;
 mod cors;
@@ -25,6 +27,8 @@ mod limit_windows;
 mod limits;
 mod metrics;
 mod pains;
+#[cfg(feature = "compression")]
+mod streams;
 mod support;
 mod tier_lookup;
 mod wire;
