@@ -34,6 +34,7 @@ use palisade::{
     security_headers::SecurityHeadersLayer,
     sensitive::SensitiveLayer,
     stack::StackBuilder,
+    trace_context::TraceContextLayer,
 };
 use tower::{Service as _, layer::util::Identity};
 
@@ -97,6 +98,7 @@ fn rows() -> Vec<Row> {
         ok("identity", router().layer(Identity::new())),
         ok("client_ip", router().layer(ClientIpLayer::peer())),
         ok("request_id", router().layer(RequestIdLayer::new())),
+        ok("trace_context", router().layer(TraceContextLayer::new())),
         ok("sensitive", router().layer(SensitiveLayer::new())),
         ok("metrics", router().layer(MetricsLayer::new())),
         ok("error_tracking", router().layer(ErrorTrackingLayer::new())),

@@ -197,6 +197,7 @@ pub(crate) fn note(facts: &Facts, mode: Mode, guard: &'static str, policy: impl 
                 mode = mode.as_str(),
                 route = facts.route(),
                 request_id = facts.request_id().map(tracing::field::display),
+                trace_id = facts.logged_trace_id(),
                 client = facts.address().map(tracing::field::display),
                 "a guard objects"
             )

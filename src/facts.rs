@@ -24,7 +24,15 @@ use std::{
 use axum::extract::{ConnectInfo, FromRequestParts, MatchedPath};
 use http::{Method, Uri, request::Parts};
 
-use crate::{Principal, Rejection, client_ip::ClientIp, decision::Decision, request_id::RequestId};
+use tracing::field::DisplayValue;
+
+use crate::{
+    Principal, Rejection,
+    client_ip::ClientIp,
+    decision::Decision,
+    request_id::RequestId,
+    trace_context::{Trace, TraceContext, TraceId},
+};
 
 /// What palisade knows about a request: a cheap handle, the same for all who hold it.
 #[derive(Debug, Clone)]
@@ -39,6 +47,7 @@ struct Inner {
     started: Instant,
     client: OnceLock<ClientIp>,
     request_id: OnceLock<RequestId>,
+    trace: OnceLock<Trace>,
     principal: OnceLock<Principal>,
     refused_later: OnceLock<Rejection>,
     tier: OnceLock<Arc<str>>,
@@ -73,6 +82,7 @@ impl Facts {
             started: tokio::time::Instant::now().into_std(),
             client: OnceLock::new(),
             request_id: OnceLock::new(),
+            trace: OnceLock::new(),
             principal: OnceLock::new(),
             refused_later: OnceLock::new(),
             tier: OnceLock::new(),
@@ -147,6 +157,21 @@ impl Facts {
         self.0.request_id.get()
     }
 
+    /// Where the request stands in its trace. `None` where no [`TraceContextLayer`](crate::trace_context::TraceContextLayer) stands.
+    pub fn trace(&self) -> Option<TraceContext> {
+        self.0.trace.get().map(|trace| trace.context)
+    }
+
+    /// With what goes along to the services behind.
+    pub(crate) fn whole_trace(&self) -> Option<&Trace> {
+        self.0.trace.get()
+    }
+
+    /// The trace's id, as a log line has it.
+    pub(crate) fn logged_trace_id(&self) -> Option<DisplayValue<TraceId>> {
+        self.trace().map(|trace| tracing::field::display(trace.trace_id()))
+    }
+
     /// Who is calling, where authentication has said so.
     pub fn principal(&self) -> Option<&Principal> {
         self.0.principal.get()
@@ -172,6 +197,10 @@ impl Facts {
 
     pub(crate) fn set_request_id(&self, id: RequestId) {
         let _ = self.0.request_id.set(id);
+    }
+
+    pub(crate) fn set_trace(&self, trace: Trace) {
+        let _ = self.0.trace.set(trace);
     }
 
     /// Says who is calling: for an authentication of one's own, which stands outside the limit. The first word counts.

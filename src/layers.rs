@@ -17,3 +17,4 @@ pub mod response_time;
 pub mod security_headers;
 pub mod sensitive;
 pub mod tier_lookup;
+pub mod trace_context;

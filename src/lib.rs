@@ -41,6 +41,7 @@ pub mod rejection;
 mod serve;
 pub mod stack;
 mod text;
+mod trust;
 
 pub use axum_core::{body::Body, response::Response};
 
@@ -55,13 +56,14 @@ pub use crate::{
     health::{Check, Health},
     layers::{
         access_log, authentication, body_limit, client_ip, cors, error_tracking, hygiene, metrics, problem, rate_limit,
-        request_id, response_time, security_headers, sensitive, tier_lookup,
+        request_id, response_time, security_headers, sensitive, tier_lookup, trace_context,
     },
     principal::Principal,
     profile::Profile,
     rejection::{Kind, Rejection},
     serve::{serve, serve_until},
     stack::{Part, Stack},
+    trust::Trust,
 };
 
 /// The README's code is code.

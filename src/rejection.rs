@@ -34,7 +34,7 @@
 //! | <a id="draining"></a>`draining` | 503 | shutting down |
 //! | <a id="handler-timeout"></a>`handler-timeout` | 504 | the handler missed its deadline |
 
-use std::{borrow::Cow, sync::Arc};
+use std::{borrow::Cow, io::Write as _, sync::Arc};
 
 use axum_core::{
     body::Body,
@@ -328,6 +328,9 @@ impl Rejection {
         }
         if let Some(id) = facts.and_then(Facts::request_id) {
             member("requestId", &|text| push_json(text, id.as_str()));
+        }
+        if let Some(trace) = facts.and_then(Facts::trace) {
+            member("traceId", &|text| drop(write!(text, "\"{}\"", trace.trace_id())));
         }
         if !violated.is_empty() {
             member("violated-policies", &|text| push_list(text, violated));

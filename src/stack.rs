@@ -45,6 +45,7 @@ use crate::{
     security_headers::SecurityHeadersLayer,
     sensitive::SensitiveLayer,
     tier_lookup::TierLookup,
+    trace_context::TraceContextLayer,
 };
 
 #[cfg(feature = "compression")]
@@ -72,6 +73,7 @@ struct Layers {
     access: Access,
     client_ip: Option<ClientIpLayer>,
     request_id: Option<RequestIdLayer>,
+    trace_context: Option<TraceContextLayer>,
     sensitive: Option<SensitiveLayer>,
     metrics: Option<MetricsLayer>,
     access_log: Option<AccessLogLayer>,
@@ -102,6 +104,7 @@ macro_rules! chain {
 type Outer = chain!(
     ClientIpLayer,
     RequestIdLayer,
+    TraceContextLayer,
     SensitiveLayer,
     MetricsLayer,
     AccessLogLayer,
@@ -134,6 +137,7 @@ impl Layers {
         let all = self.clone();
         all.client_ip                   // trust in anything a proxy says depends on it
             .then(all.request_id)       // everything below can be traced, refusals included
+            .then(all.trace_context)    // the same, over all services
             .then(all.sensitive)        // nothing below prints a secret
             .then(all.metrics)          // count every answer, refusals included, to the end of the body
             .then(all.access_log)       // tell of every answer, to the end of its body
@@ -196,6 +200,7 @@ impl Guard for Room {
 pub enum Part {
     ClientIp,
     RequestId,
+    TraceContext,
     Sensitive,
     Metrics,
     AccessLog,
@@ -259,6 +264,7 @@ impl Stack {
         self.varied(|layers| match part {
             Part::ClientIp => layers.client_ip = None,
             Part::RequestId => layers.request_id = None,
+            Part::TraceContext => layers.trace_context = None,
             Part::Sensitive => layers.sensitive = None,
             Part::Metrics => layers.metrics = None,
             Part::AccessLog => layers.access_log = None,

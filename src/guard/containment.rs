@@ -26,7 +26,7 @@ use crate::{Facts, Kind, Mode, Rejection, Response, decision::note};
 /// The deadline ends with the response's head: server-sent events, long downloads and upgraded connections outlive it.
 /// A handler that misses it is dropped and answered for with 504 `handler-timeout`. Needs a tokio runtime with its timer.
 ///
-/// The span is named `request`, at level `INFO`, with `method`, `route` and `request_id`.
+/// The span is named `request`, at level `INFO`, with `method`, `route`, `request_id` and `trace_id`.
 ///
 /// ```
 /// use std::time::Duration;
@@ -92,7 +92,7 @@ where
 
 fn span(facts: &Facts) -> Span {
     let request_id = facts.request_id().map(tracing::field::display);
-    tracing::info_span!("request", method = %facts.method(), route = facts.route(), request_id)
+    tracing::info_span!("request", method = %facts.method(), route = facts.route(), request_id, trace_id = facts.logged_trace_id())
 }
 
 pin_project! {

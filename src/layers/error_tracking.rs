@@ -125,6 +125,7 @@ fn report(facts: &Facts, status: u16, reason: &str, cause: &str) {
         method = %facts.method(),
         route = facts.route(),
         request_id = facts.request_id().map(tracing::field::display),
+        trace_id = facts.logged_trace_id(),
         "a request failed"
     );
 }

@@ -1,7 +1,7 @@
 //! Gives every request an id that its answer, its log lines and its problem body share.
 //!
 //! **The rule.** An id is a `UUIDv7` (RFC 9562): ordered by time, 74 random bits. `X-Request-Id` of the request is taken
-//! over only from a trusted proxy (see [`client_ip`](crate::client_ip)) and only if it is 1 to 128 characters of
+//! over only from a trusted proxy (see [`client_ip`](crate::client_ip) and [`Trust`]), only if it stands there once, and only if it is 1 to 128 characters of
 //! `[A-Za-z0-9._~-]`; any other is overwritten before the handler or the log can see it. The answer carries the id as
 //! `X-Request-Id`.
 //!
@@ -26,21 +26,53 @@ use rand::RngExt as _;
 use tower_layer::Layer;
 use uuid::Builder;
 
-use crate::{Facts, Guard, Kind, Rejection, Response, guard::Guarded};
+use crate::{Facts, Guard, Kind, Rejection, Response, Trust, guard::Guarded};
 
 /// The header of the id, both ways.
 pub const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// Gives every request an id. See the [module](self) for the exact rule.
-#[derive(Debug, Clone, Copy, Default)]
-#[non_exhaustive]
-pub struct RequestIdLayer;
+#[derive(Debug, Clone)]
+pub struct RequestIdLayer {
+    header: HeaderName,
+    trust: Trust,
+    echo: bool,
+}
 
 impl RequestIdLayer {
-    /// An id for every request.
+    /// An id for every request: taken over from trusted proxies, and told the client.
     #[must_use]
     pub const fn new() -> Self {
-        Self
+        Self { header: X_REQUEST_ID, trust: Trust::Proxies, echo: true }
+    }
+
+    /// Whose ids are taken over.
+    #[must_use]
+    pub fn trust(self, trust: Trust) -> Self {
+        Self { trust, ..self }
+    }
+
+    /// Whether the answer carries the id. A problem body does in any case.
+    #[must_use]
+    pub fn echo(self, told: bool) -> Self {
+        Self { echo: told, ..self }
+    }
+
+    /// Another header for the id, such as `x-correlation-id`, both ways.
+    #[must_use]
+    pub fn header(self, name: HeaderName) -> Self {
+        Self { header: name, ..self }
+    }
+
+    pub(crate) fn describe(&self) -> String {
+        let told = if self.echo { "" } else { ", not told" };
+        format!("UUIDv7 in {}; an inbound id {}{told}", self.header, self.trust.as_str())
+    }
+}
+
+impl Default for RequestIdLayer {
+    fn default() -> Self {
+        Self::new()
     }
 }
 
@@ -66,6 +98,10 @@ impl RequestId {
         ((1..=128).contains(&bytes.len()) && bytes.iter().all(harmless)).then(|| Self(value.clone()))
     }
 
+    pub(crate) fn header(&self) -> HeaderValue {
+        self.0.clone()
+    }
+
     /// The id as text.
     pub fn as_str(&self) -> &str {
         self.0.to_str().unwrap_or_default()
@@ -83,21 +119,22 @@ impl Guard for RequestIdLayer {
 
     fn on_request(&self, head: &mut Parts) -> ControlFlow<Response, RequestId> {
         let facts = Facts::of(head);
-        let trusted = facts.client().is_some_and(|client| client.is_peer_trusted());
-        let mut sent = head.headers.get_all(&X_REQUEST_ID).iter();
+        let mut sent = head.headers.get_all(&self.header).iter();
         let (first, more) = (sent.next(), sent.next().is_some());
-        let inbound = first.filter(|_| trusted && !more).and_then(RequestId::accept);
+        let inbound = first.filter(|_| !more && self.trust.takes(&facts)).and_then(RequestId::accept);
         // Two layers of a kind give one id.
         let id = facts.request_id().cloned().or(inbound).unwrap_or_else(RequestId::new);
         if first.is_some() {
-            head.headers.insert(X_REQUEST_ID, id.0.clone());
+            head.headers.insert(self.header.clone(), id.0.clone());
         }
         facts.set_request_id(id.clone());
         ControlFlow::Continue(id)
     }
 
     fn on_response(&self, id: &mut RequestId, response: &mut Response) {
-        response.headers_mut().insert(X_REQUEST_ID, id.0.clone());
+        if self.echo {
+            response.headers_mut().insert(self.header.clone(), id.0.clone());
+        }
     }
 }
 
@@ -105,7 +142,7 @@ impl<S> Layer<S> for RequestIdLayer {
     type Service = Guarded<Self, S>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        Guarded::new(*self, inner)
+        Guarded::new(self.clone(), inner)
     }
 }
 

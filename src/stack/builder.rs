@@ -26,6 +26,7 @@ use crate::{
     security_headers::SecurityHeadersLayer,
     sensitive::SensitiveLayer,
     tier_lookup::TierLookup,
+    trace_context::TraceContextLayer,
 };
 
 /// A [`Stack`] in the making. Nothing is checked before [`build`](Self::build), which then names every mistake at once.
@@ -43,6 +44,8 @@ pub struct StackBuilder {
     cors: Option<CorsLayer>,
     security_headers: SecurityHeadersLayer,
     hygiene: HygieneLayer,
+    request_id: RequestIdLayer,
+    trace_context: TraceContextLayer,
     access_log: AccessLogLayer,
     #[cfg(feature = "compression")]
     compression: Option<crate::compression::CompressionLayer>,
@@ -90,6 +93,8 @@ impl StackBuilder {
             cors: None,
             security_headers: SecurityHeadersLayer::api(),
             hygiene: HygieneLayer::new(),
+            request_id: RequestIdLayer::new(),
+            trace_context: TraceContextLayer::new(),
             access_log: AccessLogLayer::events(),
             #[cfg(feature = "compression")]
             compression: None,
@@ -161,6 +166,18 @@ impl StackBuilder {
     /// What counts as malformed.
     pub fn hygiene(mut self, hygiene: HygieneLayer) -> Self {
         self.hygiene = hygiene;
+        self
+    }
+
+    /// Whose ids are taken over, and who is told them.
+    pub fn request_id(mut self, layer: RequestIdLayer) -> Self {
+        self.request_id = layer;
+        self
+    }
+
+    /// Whose traces are taken over.
+    pub fn trace_context(mut self, layer: TraceContextLayer) -> Self {
+        self.trace_context = layer;
         self
     }
 
@@ -241,7 +258,8 @@ impl StackBuilder {
             limits: Arc::new(Mutex::new(limits)),
             access,
             client_ip: mistakes.keep(ClientIpLayer::trusting(self.trusted_proxies)),
-            request_id: Some(RequestIdLayer::new()),
+            request_id: Some(self.request_id),
+            trace_context: Some(self.trace_context),
             sensitive: Some(SensitiveLayer::new()),
             metrics: Some(MetricsLayer::new()),
             access_log: Some(self.access_log),

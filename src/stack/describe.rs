@@ -52,14 +52,14 @@ impl Layers {
     fn rows(&self) -> Vec<Row> {
         let body_limit = self.body_limit.describe();
         let texts = |text: &'static str| move || text.to_owned();
-        let id = texts("UUIDv7; an inbound id only from a trusted proxy");
         let timing = texts("X-Response-Time and Server-Timing");
         let sensitive = texts("headers with secrets are marked");
         let errors = texts("every 5xx and panic is logged once");
         let problem = texts("bare errors become problem+json; the text of a 5xx stays in the log");
         vec![
             ("client_ip", on(self.client_ip.as_ref(), |layer| layer.describe()), "trust in anything a proxy says depends on it"),
-            ("request_id", on(self.request_id.as_ref(), |_| id()), "everything below can be traced"),
+            ("request_id", on(self.request_id.as_ref(), |layer| layer.describe()), "everything below can be traced"),
+            ("trace_context", on(self.trace_context.as_ref(), |layer| layer.describe()), "everything below can be traced, over all services"),
             ("sensitive", on(self.sensitive.as_ref(), |_| sensitive()), "nothing below prints a secret"),
             ("metrics", on(self.metrics.as_ref(), |layer| layer.describe()), "counts every answer, refusals included"),
             ("access_log", on(self.access_log.as_ref(), |layer| layer.describe()), "tells of every answer, to the end of its body"),

@@ -61,7 +61,9 @@ fn shown(answer: &Answer) -> (StatusCode, HeaderMap, usize, serde_json::Value) {
     for volatile in ["x-request-id", "date"] {
         headers.remove(volatile);
     }
-    body.as_object_mut().unwrap().remove("requestId");
+    for differs in ["requestId", "traceId"] {
+        body.as_object_mut().unwrap().remove(differs);
+    }
     (answer.status, headers, answer.body.len(), body)
 }
 

@@ -31,4 +31,5 @@ mod pains;
 mod streams;
 mod support;
 mod tier_lookup;
+mod trace_context;
 mod wire;

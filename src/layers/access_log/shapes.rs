@@ -46,6 +46,9 @@ impl Record<'_> {
                 string(name, value);
             }
         }
+        if let Some(trace) = facts.trace() {
+            let _ = write!(text, r#","trace_id":"{}""#, trace.trace_id());
+        }
         if let Some(client) = self.client() {
             let _ = write!(text, r#","client":"{client}""#);
         }
@@ -112,6 +115,7 @@ impl Record<'_> {
                 tracing::$level!(
                     target: TARGET,
                     request_id = facts.request_id().map(tracing::field::display),
+                    trace_id = facts.logged_trace_id(),
                     client = self.client().map(tracing::field::display),
                     user = self.user(),
                     tier = facts.tier(),
@@ -146,6 +150,7 @@ impl Record<'_> {
         tracing::warn!(
             target: TARGET,
             request_id = self.facts().request_id().map(tracing::field::display),
+            trace_id = self.facts().logged_trace_id(),
             method = self.facts().method().as_str(),
             route = self.route(),
             status = self.status(),
