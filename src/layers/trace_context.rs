@@ -3,7 +3,7 @@
 //! **The rule.** `traceparent` and `tracestate` are taken over from a [trusted](Trust) proxy and from nobody else: a trace is
 //! restarted at the edge. `traceparent` must be there once and be valid to the letter: of version `00` with exactly four
 //! parts, or of a later one that begins with them; lower case, no id of zeros. Else the trace is new, and
-//! `tracestate` is dropped. `tracestate` may have several lines and at most 32 members, each key once; one
+//! `tracestate` is dropped. `tracestate` may have several lines and at most 32 members; one
 //! member that is malformed drops it whole, and the trace goes on without. Every request gets a span id of its own. Ids are
 //! random, and the flag that says so is set; a new trace is [sampled](TraceContextLayer::sampled). What is not taken over is
 //! overwritten before the handler or a tracer in it can see it.

@@ -123,9 +123,7 @@ async fn a_later_version_and_any_casing_and_white_space_are_read() {
 
 #[tokio::test]
 async fn a_malformed_state_is_dropped_and_the_trace_goes_on() {
-    for states in
-        [&["foo=1,foo=2"][..], &["foo=1", "foo=1"], &["foo=bar=baz"], &["FOO=1"], &["foo@@bar=1,bar=2"], &[""]]
-    {
+    for states in [&["foo=bar=baz"][..], &["foo=1", "FOO=1"], &["@bar=1,bar=2"], &[""]] {
         let mut headers = vec![("traceparent", PARENT)];
         headers.extend(states.iter().map(|state| ("tracestate", *state)));
         let seen = ask(PROXY, &headers).await;
