@@ -323,7 +323,7 @@ impl Stack {
     /// The same stack with another deadline: for reports that take their time.
     #[must_use]
     pub fn deadline(&self, deadline: Duration) -> Self {
-        self.varied(|layers| layers.containment = ContainmentLayer::new(deadline))
+        self.varied(|layers| layers.containment = layers.containment.clone().deadline(deadline))
     }
 
     fn varied(&self, change: impl FnOnce(&mut Layers)) -> Self {

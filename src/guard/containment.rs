@@ -5,8 +5,10 @@
 //! empty body, this one's a [`Rejection`] with the request id.
 
 use std::{
+    fmt,
     future::Future,
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll},
     time::Duration,
 };
@@ -32,16 +34,29 @@ use crate::{Facts, Kind, Mode, Rejection, Response, decision::note};
 /// use std::time::Duration;
 /// let app: axum::Router = axum::Router::new().layer(palisade::containment::ContainmentLayer::new(Duration::from_secs(30)));
 /// ```
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct ContainmentLayer {
     deadline: Duration,
+    span: Option<MakeSpan>,
+}
+
+/// Makes the span, where the application does.
+#[derive(Clone)]
+struct MakeSpan(Arc<Make>);
+
+type Make = dyn Fn(&Facts) -> Span + Send + Sync;
+
+impl fmt::Debug for MakeSpan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("MakeSpan")
+    }
 }
 
 impl ContainmentLayer {
     /// A deadline for the handler.
     #[must_use]
     pub const fn new(deadline: Duration) -> Self {
-        Self { deadline }
+        Self { deadline, span: None }
     }
 
     /// No deadline, the span alone.
@@ -50,7 +65,19 @@ impl ContainmentLayer {
         Self::new(Duration::MAX)
     }
 
-    pub(crate) fn describe(self) -> String {
+    /// The same with another deadline.
+    pub(crate) fn deadline(self, deadline: Duration) -> Self {
+        Self { deadline, ..self }
+    }
+
+    /// Makes the span in the application's own way: with other fields, or with the parent that a tracer wants before the span
+    /// is entered. It is called within the request, so that it must not wait.
+    #[must_use]
+    pub fn span(self, make: impl Fn(&Facts) -> Span + Send + Sync + 'static) -> Self {
+        Self { span: Some(MakeSpan(Arc::new(make))), ..self }
+    }
+
+    pub(crate) fn describe(&self) -> String {
         if self.deadline == Duration::MAX { "no deadline".to_owned() } else { format!("deadline {:?}", self.deadline) }
     }
 }
@@ -59,7 +86,7 @@ impl<S> Layer<S> for ContainmentLayer {
     type Service = Contained<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        Contained { inner, deadline: self.deadline }
+        Contained { inner, layer: self.clone() }
     }
 }
 
@@ -67,7 +94,7 @@ impl<S> Layer<S> for ContainmentLayer {
 #[derive(Debug, Clone)]
 pub struct Contained<S> {
     inner: S,
-    deadline: Duration,
+    layer: ContainmentLayer,
 }
 
 impl<S, B> Service<Request<B>> for Contained<S>
@@ -84,9 +111,10 @@ where
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let facts = request.extensions().get::<Facts>().cloned();
-        let span = facts.as_ref().map_or_else(Span::none, span);
+        let make = |facts| self.layer.span.as_ref().map_or_else(|| span(facts), |MakeSpan(make)| make(facts));
+        let span = facts.as_ref().map_or_else(Span::none, make);
         let inner = span.in_scope(|| self.inner.call(request));
-        ContainedFuture { inner, timer: None, deadline: self.deadline, facts, span }
+        ContainedFuture { inner, timer: None, deadline: self.layer.deadline, facts, span }
     }
 }
 

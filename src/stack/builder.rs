@@ -6,10 +6,11 @@ use std::{
 };
 
 use http::request::Parts;
+use tracing::Span;
 
 use super::{Layers, Stack};
 use crate::{
-    Access, ConfigError, Profile,
+    Access, ConfigError, Facts, Profile,
     access_log::AccessLogLayer,
     authentication::{Authenticated, AuthenticationLayer},
     body_limit::BodyLimitLayer,
@@ -47,6 +48,7 @@ pub struct StackBuilder {
     request_id: RequestIdLayer,
     trace_context: TraceContextLayer,
     access_log: AccessLogLayer,
+    containment: ContainmentLayer,
     #[cfg(feature = "compression")]
     compression: Option<crate::compression::CompressionLayer>,
 }
@@ -96,6 +98,7 @@ impl StackBuilder {
             request_id: RequestIdLayer::new(),
             trace_context: TraceContextLayer::new(),
             access_log: AccessLogLayer::events(),
+            containment: ContainmentLayer::unlimited(),
             #[cfg(feature = "compression")]
             compression: None,
         }
@@ -212,6 +215,12 @@ impl StackBuilder {
         self
     }
 
+    /// Makes the handler's span in the application's own way: see [`ContainmentLayer::span`].
+    pub fn span(mut self, make: impl Fn(&Facts) -> Span + Send + Sync + 'static) -> Self {
+        self.containment = self.containment.span(make);
+        self
+    }
+
     /// Who may see [`Stack::inner_routes`].
     pub fn access(mut self, access: Access) -> Self {
         self.profile.access = access;
@@ -276,7 +285,7 @@ impl StackBuilder {
             rate_limit,
             problem: Some(ProblemLayer::new()),
             body_limit: BodyLimitLayer::bytes(body_limit),
-            containment: ContainmentLayer::new(deadline),
+            containment: self.containment.deadline(deadline),
         };
         mistakes.or(()).map(|()| Stack::of(layers))
     }

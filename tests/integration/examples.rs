@@ -9,8 +9,8 @@ use std::{
 struct Example {
     child: Child,
     addr: String,
-    /// Kept open: what the example prints later must go somewhere.
-    _stdout: Box<dyn Iterator<Item = String>>,
+    /// What the example prints later.
+    stdout: Box<dyn Iterator<Item = String>>,
 }
 
 impl Drop for Example {
@@ -36,7 +36,7 @@ fn start(name: &str, env: &[(&str, &str)]) -> Example {
     let bound = stdout.find_map(|line| line.strip_prefix("Listening on http://").map(str::to_owned));
     let bound = bound.expect("the bound address is printed");
     let addr = bound.trim_end_matches(". Try:").to_owned();
-    Example { child, addr, _stdout: Box::new(stdout) }
+    Example { child, addr, stdout: Box::new(stdout) }
 }
 
 impl Example {
@@ -162,4 +162,17 @@ fn the_showcase_names_every_mistake_in_its_environment_and_opens_no_socket() {
         assert!(told.contains(mistake), "{mistake} in {told}");
     }
     assert!(output.stdout.is_empty());
+}
+
+#[test]
+fn a_tracer_s_spans_are_part_of_the_trace_that_came_in() {
+    let mut example = start("opentelemetry", &[]);
+    let parent = ("traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01");
+    let (status, answer) = example.ask("GET", "/hello", &[parent], "");
+    assert_eq!(status, 200);
+    assert!(answer.ends_with("in trace 0af7651916cd43dd8448eb211c80319c\n"), "{answer}");
+    let mut spans = example.stdout.by_ref().filter(|line| line.starts_with("span "));
+    let in_trace = |name: &str| format!("span {name} of trace 0af7651916cd43dd8448eb211c80319c, child of ");
+    assert!(spans.next().unwrap().starts_with(&in_trace("work")));
+    assert_eq!(spans.next().unwrap(), in_trace("/hello") + "b7ad6b7169203331");
 }
