@@ -79,7 +79,7 @@ impl Health {
 
     /// The routes, to be merged with the application's in either order.
     pub fn router<S: Clone + Send + Sync + 'static>(self, stack: &Stack) -> Router<S> {
-        let (checks, since, access) = (self.checks, Instant::now(), stack.access().clone());
+        let (checks, since, access) = (self.checks, Instant::now(), stack.visitors().clone());
         let running = Arc::new(Running { checks, since, access, latest: Mutex::new(None) });
         let probes = Router::new()
             .route("/health/live", get(live))

@@ -21,8 +21,8 @@ use std::{
     time::Duration,
 };
 
-use axum::{Router, response::IntoResponse as _, routing::get};
-use http::{header, request::Parts};
+use axum::{Router, routing::get};
+use http::request::Parts;
 use tower_layer::Layer;
 
 pub use self::builder::{Limits, StackBuilder};
@@ -37,7 +37,7 @@ use crate::{
     error_tracking::ErrorTrackingLayer,
     guard::{Guarded, Then, waiting::Waiting},
     hygiene::HygieneLayer,
-    metrics::{MetricsLayer, TEXT_FORMAT},
+    metrics::MetricsLayer,
     problem::ProblemLayer,
     rate_limit::RateLimitLayer,
     request_id::RequestIdLayer,
@@ -344,30 +344,52 @@ impl Stack {
         parts.into_iter().fold(self.clone(), |stack, part| stack.without(part))
     }
 
-    pub(crate) fn access(&self) -> &Access {
+    pub(crate) fn visitors(&self) -> &Access {
         &self.layers.access
     }
 
-    /// `/metrics` and `/errors/stats` (also `/api/errors/stats`), for those whom [`StackBuilder::access`] names.
+    /// The metrics, to register one's own, or to render them elsewhere.
+    pub fn metrics(&self) -> Option<&MetricsLayer> {
+        self.layers.metrics.as_ref()
+    }
+
+    /// The same stack with other inner routes' visitors: for a listener that only the operators reach.
+    #[must_use]
+    pub fn access(&self, access: Access) -> Self {
+        self.varied(|layers| layers.access = access)
+    }
+
+    /// `/metrics`, `/health/metrics` and `/errors/stats` (also `/api/errors/stats`), for those whom [`StackBuilder::access`]
+    /// names.
     ///
-    /// They have no limit: a flood must not blind those who watch it.
+    /// They have no limit: a flood must not blind those who watch it. Not merged into the application's router they are on no
+    /// public port, and can have a listener of their own:
+    ///
+    /// ```no_run
+    /// # async fn run(stack: palisade::Stack, app: axum::Router) -> Result<(), Box<dyn std::error::Error>> {
+    /// use palisade::Access;
+    /// use tokio::net::TcpListener;
+    /// let inner = stack.access(Access::unsafe_everybody()).inner_routes();
+    /// tokio::try_join!(
+    ///     palisade::serve(TcpListener::bind("0.0.0.0:3000").await?, stack.wrap(app)),
+    ///     palisade::serve(TcpListener::bind("127.0.0.1:9000").await?, inner),
+    /// )?;
+    /// # Ok(()) }
+    /// ```
     pub fn inner_routes<S: Clone + Send + Sync + 'static>(&self) -> Router<S> {
         let metrics = self.layers.metrics.clone().unwrap_or_default();
         let limits = Arc::clone(&self.layers.limits);
-        let scrape = move || {
+        let measured = metrics.router_with(Arc::new(move |out| {
             let limits = limits.lock().unwrap_or_else(PoisonError::into_inner);
             let snapshots: Vec<_> = limits.iter().flat_map(RateLimitLayer::snapshot).collect();
-            metrics.render() + &crate::rate_limit::render(&snapshots)
-        };
+            crate::rate_limit::write(&snapshots, out);
+        }));
         let errors = self.layers.error_tracking.clone().unwrap_or_default();
         let statistics = get(move || async move { axum::Json(errors.statistics()) });
         let routes = Router::new()
-            .route(
-                "/metrics",
-                get(move || async move { ([(header::CONTENT_TYPE, TEXT_FORMAT)], scrape()).into_response() }),
-            )
             .route("/errors/stats", statistics.clone())
             .route("/api/errors/stats", statistics)
+            .merge(measured)
             .layer(self.layers.access.clone().into_layer());
         self.beside(self.probes().wrap(routes))
     }

@@ -1,39 +1,66 @@
 //! Counts and times every answer, refusals included, until its body has ended; tells Prometheus.
 //!
-//! **The rule.** `http_requests_total` and `http_request_duration_seconds` by `method`, `route` and `status`, and
-//! `http_requests_in_flight`. The route is the router's template or `unmatched`, never a path; a method outside the known
+//! **The rule.** `http_requests_total` and `http_request_duration_seconds` by `method`, `route` and `status`,
+//! `http_requests_in_flight`, `http_response_body_bytes_total` (as sent) and `http_request_body_bytes_total` (as read, where a
+//! [`BodyLimitLayer`](crate::body_limit::BodyLimitLayer) stands); or the [`Names`] of OpenTelemetry. The route is the router's template or `unmatched`, never a path; a method outside the known
 //! set is `_OTHER`; a request whose client went before the answer is 499. The number of series has a hard cap, past which
-//! they share the route `overflow`. What guards objected to is `palisade_decisions_total`.
+//! they share one `overflow` for each class of status. What guards objected to is `palisade_decisions_total`. Beside them:
+//! `process_*`, `palisade_build_info`, `palisade_uptime_seconds`, and whatever of one's own is registered here.
 //!
 //! ```
-//! use axum::{Router, routing::get};
+//! use axum::Router;
 //! use palisade::metrics::MetricsLayer;
+//! # fn main() -> Result<(), palisade::ConfigError> {
 //! let metrics = MetricsLayer::new();
-//! let scrape = metrics.clone();
-//! let app: Router = Router::new()
-//!     .route("/metrics", get(move || async move { scrape.render() }))
-//!     .layer(metrics);
+//! let orders = metrics.counters("orders_total", "Orders placed.", ["channel"])?;
+//! orders.of(["web"]).inc();
+//! assert!(metrics.render().contains("orders_total{channel=\"web\"} 1"));
+//! let app: Router = Router::new().layer(metrics.clone());   // what is measured
+//! let inner: Router = metrics.router();                     // `/metrics`, for a listener of its own
+//! # Ok(()) }
 //! ```
+//!
+//! A request costs no lock and no allocation here, once its series is known. Memory is bounded: nothing grows with the number
+//! of requests.
 
+mod accept;
+mod buckets;
+mod builder;
+mod decisions;
+mod exemplars;
+mod exposition;
+mod family;
+mod instruments;
+mod names;
+mod process;
 mod registry;
+mod requests;
+mod routes;
+mod table;
+mod window;
 
-use std::{
-    ops::ControlFlow,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering::Relaxed},
-    },
-};
+use std::{ops::ControlFlow, sync::Arc, time::Instant};
 
 use http::request::Parts;
 use tower_layer::Layer;
 
-use self::registry::Registry;
-pub(crate) use self::registry::escape;
-use crate::{End, Facts, Guard, Response, guard::Guarded};
-
-/// The media type of [`MetricsLayer::render`]: the Prometheus text format.
-pub const TEXT_FORMAT: &str = "text/plain; version=0.0.4; charset=utf-8";
+pub(crate) use self::exposition::{Exposition, Type, labels};
+pub use self::{
+    accept::Format,
+    buckets::Buckets,
+    builder::MetricsBuilder,
+    family::Family,
+    instruments::{Counter, Gauge, Histogram, Timer},
+    names::Names,
+};
+use self::{
+    decisions::Decisions,
+    family::{COUNTER, GAUGE, HISTOGRAM},
+    process::Process,
+    registry::Registry,
+    requests::{Code, Requests, Taken, known},
+};
+use crate::{ConfigError, End, Facts, Guard, Response, guard::Guarded};
 
 /// Measures requests. Clones share one registry. See the [module](self) for the exact rule.
 #[derive(Debug, Clone)]
@@ -43,25 +70,150 @@ pub struct MetricsLayer {
 
 #[derive(Debug)]
 struct Shared {
+    started: Instant,
+    process: bool,
+    build_info: Option<String>,
+    series: usize,
+    requests: Requests,
+    decisions: Decisions,
     registry: Registry,
-    in_flight: AtomicU64,
 }
 
 impl MetricsLayer {
-    /// An empty registry of at most 2000 series.
+    /// The default settings: the names and buckets of Prometheus, at most 2000 series per metric.
     #[must_use]
     pub fn new() -> Self {
-        Self { shared: Arc::new(Shared { registry: Registry::new(2000), in_flight: AtomicU64::new(0) }) }
+        Self::builder().make()
+    }
+
+    /// Other settings.
+    pub const fn builder() -> MetricsBuilder {
+        MetricsBuilder::new()
+    }
+
+    /// Something that only grows. The name ends in `_total`.
+    ///
+    /// # Errors
+    /// A name that is taken, reserved or not understood by scrapers.
+    pub fn counter(&self, name: &str, help: &str) -> Result<Counter, ConfigError> {
+        self.counters(name, help, []).map(|family| family.of([]))
+    }
+
+    /// A counter for each set of values of these labels.
+    ///
+    /// # Errors
+    /// As [`counter`](Self::counter), and labels that are reserved or not understood.
+    pub fn counters<const N: usize>(
+        &self,
+        name: &str,
+        help: &str,
+        labels: [&str; N],
+    ) -> Result<Family<Counter, N>, ConfigError> {
+        self.shared.registry.register(COUNTER, name, help, labels, Buckets::seconds(), self.shared.series)
+    }
+
+    /// Something that goes up and down.
+    ///
+    /// # Errors
+    /// As [`counter`](Self::counter).
+    pub fn gauge(&self, name: &str, help: &str) -> Result<Gauge, ConfigError> {
+        self.gauges(name, help, []).map(|family| family.of([]))
+    }
+
+    /// A gauge for each set of values of these labels.
+    ///
+    /// # Errors
+    /// As [`counters`](Self::counters).
+    pub fn gauges<const N: usize>(
+        &self,
+        name: &str,
+        help: &str,
+        labels: [&str; N],
+    ) -> Result<Family<Gauge, N>, ConfigError> {
+        self.shared.registry.register(GAUGE, name, help, labels, Buckets::seconds(), self.shared.series)
+    }
+
+    /// How something is spread.
+    ///
+    /// # Errors
+    /// As [`counter`](Self::counter), and buckets that do not grow.
+    pub fn histogram(&self, name: &str, help: &str, buckets: Buckets) -> Result<Histogram, ConfigError> {
+        self.histograms(name, help, [], buckets).map(|family| family.of([]))
+    }
+
+    /// A histogram for each set of values of these labels.
+    ///
+    /// # Errors
+    /// As [`counters`](Self::counters), and buckets that do not grow.
+    pub fn histograms<const N: usize>(
+        &self,
+        name: &str,
+        help: &str,
+        labels: [&str; N],
+        buckets: Buckets,
+    ) -> Result<Family<Histogram, N>, ConfigError> {
+        self.shared.registry.register(HISTOGRAM, name, help, labels, buckets, self.shared.series)
+    }
+
+    /// How long something takes: a histogram of [`Buckets::seconds`], to be [started](Histogram::start).
+    ///
+    /// # Errors
+    /// As [`counter`](Self::counter), and a name that does not end in `_seconds`.
+    pub fn timer(&self, name: &str, help: &str) -> Result<Histogram, ConfigError> {
+        if !name.ends_with("_seconds") {
+            return Err(ConfigError::new(format_args!("metric `{name}`"), "times, so its name must end in `_seconds`"));
+        }
+        self.histogram(name, help, Buckets::seconds())
     }
 
     /// Everything measured so far, in the Prometheus text format 0.0.4.
     pub fn render(&self) -> String {
-        self.shared.registry.render(self.shared.in_flight.load(Relaxed))
+        self.render_as(Format::Text)
+    }
+
+    /// Everything measured so far, in this format.
+    pub fn render_as(&self, format: Format) -> String {
+        self.write(format, &|_| {})
+    }
+
+    fn write(&self, format: Format, more: &dyn Fn(&mut Exposition)) -> String {
+        let shared = &*self.shared;
+        if format == Format::OpenMetrics {
+            shared.requests.wants_exemplars();
+        }
+        let mut out = Exposition::new(format);
+        shared.requests.write(&mut out);
+        shared.decisions.write(&mut out);
+        more(&mut out);
+        if shared.process {
+            Process::read().write(&mut out);
+        }
+        out.family("palisade_uptime_seconds", Type::Gauge, "Time since the metrics were made.");
+        out.sample("palisade_uptime_seconds", "", shared.now_millis() / 1000);
+        out.family("palisade_build_info", Type::Gauge, "The version of palisade.");
+        out.sample("palisade_build_info", &labels([("version", env!("CARGO_PKG_VERSION"))]), 1);
+        if let Some(info) = &shared.build_info {
+            out.family("build_info", Type::Gauge, "What is running.");
+            out.sample("build_info", info, 1);
+        }
+        shared.registry.write(&mut out);
+        out.finish()
     }
 
     pub(crate) fn describe(&self) -> String {
-        format!("by method, route and status; at most {} series", self.shared.registry.cap())
+        format!("by method, route and status; at most {} series", self.shared.requests.cap())
     }
+}
+
+impl Shared {
+    /// Since these metrics were made, on tokio's clock, so that a test can advance it.
+    fn now_millis(&self) -> u64 {
+        millis(tokio::time::Instant::now().into_std().saturating_duration_since(self.started))
+    }
+}
+
+fn millis(time: std::time::Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
 impl Default for MetricsLayer {
@@ -74,7 +226,7 @@ impl Default for MetricsLayer {
 #[derive(Debug)]
 pub struct Measured {
     facts: Facts,
-    status: u16,
+    code: Code,
 }
 
 /// What is counted where the client left before it had an answer: nginx's 499.
@@ -85,23 +237,29 @@ impl Guard for MetricsLayer {
     const WATCHES_END: bool = true;
 
     fn on_request(&self, head: &mut Parts) -> ControlFlow<Response, Measured> {
-        self.shared.in_flight.fetch_add(1, Relaxed);
-        ControlFlow::Continue(Measured { facts: Facts::of(head), status: 0 })
+        let facts = Facts::of(head);
+        let https = facts.client().is_some_and(|client| client.is_https());
+        let code = Code { method: known(&head.method), https, status: 0 };
+        self.shared.requests.begin(code.method, https);
+        ControlFlow::Continue(Measured { facts, code })
     }
 
     fn on_response(&self, measured: &mut Measured, response: &mut Response) {
-        measured.status = response.status().as_u16();
+        measured.code.status = response.status().as_u16();
     }
 
-    fn on_end(&self, Measured { facts, status }: Measured, end: End) {
-        self.shared.in_flight.fetch_sub(1, Relaxed);
-        let status = match (status, end) {
+    fn on_end(&self, Measured { facts, code }: Measured, end: End) {
+        let status = match (code.status, end) {
             (0, End::Aborted) => CLIENT_CLOSED_REQUEST,
             (0, _) => 500,
             (status, _) => status,
         };
-        self.shared.registry.record(facts.method(), facts.route(), status, facts.started().elapsed());
-        facts.each_decision(|decision| self.shared.registry.count(decision));
+        let now = tokio::time::Instant::now().into_std();
+        let time = now.saturating_duration_since(facts.started());
+        let taken = Taken { time, received: facts.received(), sent: facts.sent() };
+        let now = millis(now.saturating_duration_since(self.shared.started));
+        self.shared.requests.end(Code { status, ..code }, taken, &facts, now);
+        facts.each_decision(|decision| self.shared.decisions.count(decision));
     }
 }
 

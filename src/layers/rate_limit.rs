@@ -54,7 +54,7 @@ use arc_swap::ArcSwap;
 use http::request::Parts;
 use tower_layer::Layer;
 
-pub(crate) use self::introspection::render;
+pub(crate) use self::introspection::write;
 use self::{caller::Caller, compiled::Compiled, headers::Tightest, limit::Moment, lists::Lists, penalty::Penalties};
 pub use self::{
     cost::Cost,

@@ -51,6 +51,7 @@ pub struct StackBuilder {
     containment: ContainmentLayer,
     #[cfg(feature = "compression")]
     compression: Option<crate::compression::CompressionLayer>,
+    metrics: Option<MetricsLayer>,
 }
 
 /// Limits, built or not: unbuilt, their mistakes are named together with the stack's.
@@ -101,6 +102,7 @@ impl StackBuilder {
             containment: ContainmentLayer::unlimited(),
             #[cfg(feature = "compression")]
             compression: None,
+            metrics: None,
         }
     }
 
@@ -203,6 +205,12 @@ impl StackBuilder {
         self
     }
 
+    /// Metrics with settings or metrics of one's own: the stack's are registered in [`MetricsLayer::new`] otherwise.
+    pub fn metrics(mut self, metrics: MetricsLayer) -> Self {
+        self.metrics = Some(metrics);
+        self
+    }
+
     /// The largest body of a request, in bytes.
     pub fn body_limit(mut self, bytes: usize) -> Self {
         self.profile.body_limit = bytes;
@@ -270,7 +278,7 @@ impl StackBuilder {
             request_id: Some(self.request_id),
             trace_context: Some(self.trace_context),
             sensitive: Some(SensitiveLayer::new()),
-            metrics: Some(MetricsLayer::new()),
+            metrics: Some(self.metrics.unwrap_or_default()),
             access_log: Some(self.access_log),
             response_time: response_time.then(ResponseTimeLayer::new),
             error_tracking: Some(ErrorTrackingLayer::new()),

@@ -26,6 +26,8 @@ mod limit_settings;
 mod limit_windows;
 mod limits;
 mod metrics;
+mod metrics_load;
+mod metrics_told;
 mod pains;
 #[cfg(feature = "compression")]
 mod streams;

@@ -1,226 +1,201 @@
-//! Numbers by name, without HTTP in it: series found by borrowed labels and updated in place.
+//! The metrics of the user's own work, by name: each name once, and only names that a scraper understands.
 
 use std::{
-    collections::{BTreeMap, HashMap},
-    fmt::Write as _,
-    sync::{
-        Arc, Mutex, PoisonError, RwLock,
-        atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed},
-    },
-    time::Duration,
+    collections::BTreeMap,
+    fmt,
+    sync::{Arc, Mutex, PoisonError},
 };
 
-use http::Method;
+use super::{
+    buckets::Buckets,
+    exposition::{Exposition, Type},
+    family::{Collect, Family, Kind},
+};
+use crate::ConfigError;
 
-use crate::decision::Decision;
-
-/// Upper bounds in milliseconds: Prometheus' defaults, which most dashboards expect.
-const BUCKETS: [u64; 11] = [5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10_000];
-
-const OVERFLOW: &str = "overflow";
-
-#[derive(Debug)]
+/// Families by name.
+#[derive(Default)]
 pub(super) struct Registry {
-    cap: usize,
-    len: AtomicUsize,
-    /// A route's few series are searched in order. Written to when a series is first met, read ever after.
-    routes: RwLock<HashMap<Box<str>, Vec<Arc<Series>>>>,
-    /// Guards, policies and reasons are the operator's words: there are as many as there are.
-    decisions: Mutex<BTreeMap<Decision, u64>>,
+    families: Mutex<BTreeMap<Box<str>, Entry>>,
 }
 
-#[derive(Debug)]
-struct Series {
-    method: &'static str,
-    status: u16,
-    nanos: AtomicU64,
-    /// One more than the bounds: the last is for what no bound holds.
-    buckets: [AtomicU64; BUCKETS.len() + 1],
+struct Entry {
+    name: Box<str>,
+    kind: Type,
+    help: Box<str>,
+    family: Arc<dyn Collect>,
 }
 
-impl Series {
-    fn record(&self, took: Duration) {
-        let millis = took.as_nanos().div_ceil(1_000_000);
-        let bucket = BUCKETS.iter().position(|bound| millis <= u128::from(*bound)).unwrap_or(BUCKETS.len());
-        self.buckets[bucket].fetch_add(1, Relaxed);
-        self.nanos.fetch_add(u64::try_from(took.as_nanos()).unwrap_or(u64::MAX), Relaxed);
-    }
-
-    fn count(&self) -> u64 {
-        self.buckets.iter().map(|bucket| bucket.load(Relaxed)).sum()
-    }
-}
+/// More labels than this say more than a time series can.
+const MOST_LABELS: usize = 16;
 
 impl Registry {
-    pub(super) fn new(cap: usize) -> Self {
-        let (routes, decisions) = (RwLock::default(), Mutex::default());
-        Self { cap, len: AtomicUsize::new(0), routes, decisions }
+    /// A new family, unless anything is wrong with its name or its labels.
+    pub(super) fn register<M: Clone + Send + Sync + 'static, const N: usize>(
+        &self,
+        kind: Kind<M>,
+        name: &str,
+        help: &str,
+        labels: [&str; N],
+        buckets: Buckets,
+        cap: usize,
+    ) -> Result<Family<M, N>, ConfigError> {
+        let place = format!("metric `{name}`");
+        let mut mistakes = ConfigError::default();
+        for what in name_mistakes(name, kind.is) {
+            mistakes.push(&place, what);
+        }
+        for (index, label) in labels.iter().enumerate() {
+            if !is_label(label) {
+                mistakes.push(&place, format_args!("`{label}` cannot be the name of a label"));
+            }
+            if labels[..index].contains(label) {
+                mistakes.push(&place, format_args!("has the label `{label}` twice"));
+            }
+        }
+        if N > MOST_LABELS {
+            mistakes.push(&place, format_args!("has more than {MOST_LABELS} labels"));
+        }
+        if kind.is == Type::Histogram {
+            mistakes.keep(buckets.check(&place));
+        }
+        mistakes.or(())?;
+        let is = kind.is;
+        let family = Family::new(kind, labels, buckets, cap);
+        self.enter(name, help, is, family.inner())?;
+        Ok(family)
     }
 
-    pub(super) const fn cap(&self) -> usize {
-        self.cap
-    }
-
-    pub(super) fn record(&self, method: &Method, route: &str, status: u16, took: Duration) {
-        let method = known(method);
-        let routes = self.routes.read().unwrap_or_else(PoisonError::into_inner);
-        let found = routes.get(route).and_then(|series| find(series, method, status));
-        if let Some(series) = found {
-            series.record(took);
-            return;
+    pub(super) fn enter(
+        &self,
+        name: &str,
+        help: &str,
+        kind: Type,
+        family: Arc<dyn Collect>,
+    ) -> Result<(), ConfigError> {
+        let mut families = self.families.lock().unwrap_or_else(PoisonError::into_inner);
+        if families.contains_key(base(name)) {
+            return Err(ConfigError::new(
+                format_args!("metric `{name}`"),
+                "is there already, by this name or its samples'",
+            ));
         }
-        drop(routes);
-        self.register(method, route, status).record(took);
-    }
-
-    #[cold]
-    fn register(&self, method: &'static str, route: &str, status: u16) -> Arc<Series> {
-        let mut routes = self.routes.write().unwrap_or_else(PoisonError::into_inner);
-        let route = if self.len.load(Relaxed) < self.cap { route } else { OVERFLOW };
-        let known = routes.entry(route.into()).or_default();
-        if let Some(series) = find(known, method, status) {
-            return Arc::clone(series);
-        }
-        self.len.fetch_add(1, Relaxed);
-        let series = Arc::new(Series { method, status, nanos: AtomicU64::new(0), buckets: Default::default() });
-        known.push(Arc::clone(&series));
-        series
-    }
-
-    pub(super) fn count(&self, decision: &Decision) {
-        let mut decisions = self.decisions.lock().unwrap_or_else(PoisonError::into_inner);
-        match decisions.get_mut(decision) {
-            Some(count) => *count += 1,
-            None => drop(decisions.insert(decision.clone(), 1)),
-        }
-    }
-
-    pub(super) fn render(&self, in_flight: u64) -> String {
-        let mut text = String::new();
-        self.write(&mut text, in_flight).unwrap_or_default();
-        text
-    }
-
-    fn write(&self, out: &mut String, in_flight: u64) -> std::fmt::Result {
-        let mut series: Vec<_> = {
-            let routes = self.routes.read().unwrap_or_else(PoisonError::into_inner);
-            let all =
-                routes.iter().flat_map(|(route, all)| all.iter().map(|series| (route.clone(), Arc::clone(series))));
-            all.collect()
-        };
-        series.sort_by(|(a, x), (b, y)| (a, x.method, x.status).cmp(&(b, y.method, y.status)));
-        head(out, "http_requests_total", "counter", "Requests answered, by method, route template and status.")?;
-        for (route, series) in &series {
-            writeln!(out, "http_requests_total{{{}}} {}", labels(route, series), series.count())?;
-        }
-        head(
-            out,
-            "http_request_duration_seconds",
-            "histogram",
-            "Time from the head of the request to the end of the answer.",
-        )?;
-        for (route, series) in &series {
-            histogram(out, &labels(route, series), series)?;
-        }
-        head(out, "http_requests_in_flight", "gauge", "Requests whose answer has not ended.")?;
-        writeln!(out, "http_requests_in_flight {in_flight}")?;
-        head(out, "palisade_decisions_total", "counter", "What guards objected to, refused or only reported.")?;
-        for (decision, count) in &*self.decisions.lock().unwrap_or_else(PoisonError::into_inner) {
-            let (guard, policy, outcome) = (decision.guard(), escape(decision.policy()), decision.outcome());
-            let (reason, mode) = (decision.reason(), decision.mode());
-            writeln!(
-                out,
-                "palisade_decisions_total{{guard=\"{guard}\",policy=\"{policy}\",outcome=\"{outcome}\",reason=\"{reason}\",mode=\"{mode}\"}} {count}"
-            )?;
-        }
+        families.insert(base(name).into(), Entry { name: name.into(), kind, help: help.into(), family });
         Ok(())
     }
-}
 
-fn find<'a>(series: &'a [Arc<Series>], method: &str, status: u16) -> Option<&'a Arc<Series>> {
-    series.iter().find(|series| series.status == status && series.method == method)
-}
-
-fn head(out: &mut String, name: &str, kind: &str, help: &str) -> std::fmt::Result {
-    writeln!(out, "# HELP {name} {help}\n# TYPE {name} {kind}")
-}
-
-fn labels(route: &str, series: &Series) -> String {
-    format!(r#"method="{}",route="{}",status="{}""#, series.method, escape(route), series.status)
-}
-
-fn histogram(out: &mut String, labels: &str, series: &Series) -> std::fmt::Result {
-    let name = "http_request_duration_seconds";
-    let mut count = 0;
-    for (bucket, bound) in series.buckets.iter().zip(BUCKETS) {
-        count += bucket.load(Relaxed);
-        writeln!(out, "{name}_bucket{{{labels},le=\"{}\"}} {count}", Duration::from_millis(bound).as_secs_f64())?;
+    pub(super) fn write(&self, out: &mut Exposition) {
+        for Entry { name, kind, help, family } in self.families.lock().unwrap_or_else(PoisonError::into_inner).values()
+        {
+            out.family(name, *kind, help);
+            family.collect(name, out);
+        }
     }
-    count += series.buckets[BUCKETS.len()].load(Relaxed);
-    writeln!(out, "{name}_bucket{{{labels},le=\"+Inf\"}} {count}")?;
-    writeln!(out, "{name}_sum{{{labels}}} {}", Duration::from_nanos(series.nanos.load(Relaxed)).as_secs_f64())?;
-    writeln!(out, "{name}_count{{{labels}}} {count}")
 }
 
-/// The text format's escapes for a label's value.
-pub(crate) fn escape(value: &str) -> String {
-    value.replace('\\', r"\\").replace('"', r#"\""#).replace('\n', r"\n")
+/// The samples of a family are named after it: two families whose names differ in these endings alone get in each other's way.
+fn base(name: &str) -> &str {
+    let endings = ["_total", "_bucket", "_sum", "_count", "_created", "_info"];
+    endings.iter().find_map(|ending| name.strip_suffix(ending)).unwrap_or(name)
 }
 
-/// The known methods by name; a client may invent others, and would fill the registry with them.
-fn known(method: &Method) -> &'static str {
-    match method.as_str() {
-        "GET" => "GET",
-        "HEAD" => "HEAD",
-        "POST" => "POST",
-        "PUT" => "PUT",
-        "PATCH" => "PATCH",
-        "DELETE" => "DELETE",
-        "OPTIONS" => "OPTIONS",
-        "QUERY" => "QUERY",
-        "CONNECT" => "CONNECT",
-        "TRACE" => "TRACE",
-        _ => "_OTHER",
+/// What is wrong with a family's name, in the rules of both formats.
+pub(super) fn name_mistakes(name: &str, kind: Type) -> Vec<&'static str> {
+    let mut mistakes = Vec::new();
+    if !name.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_')
+        || !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+    {
+        mistakes.push("is no name of letters, digits and `_`, such as `orders_total`");
+    }
+    if kind == Type::Counter && !(name.ends_with("_total") && name.len() > "_total".len()) {
+        mistakes.push("counts, so its name must end in `_total`");
+    }
+    if kind != Type::Counter && base(name) != name {
+        mistakes.push("ends as only the samples of another kind may");
+    }
+    if is_ours(name) {
+        mistakes.push("is a name of palisade's own");
+    }
+    mistakes
+}
+
+fn is_ours(name: &str) -> bool {
+    ["palisade", "process"].iter().any(|ours| name.split('_').next() == Some(ours))
+        || ["http_request", "http_requests", "http_response", "http_server"]
+            .iter()
+            .any(|ours| name.strip_prefix(ours).is_some_and(|rest| rest.is_empty() || rest.starts_with('_')))
+        || base(name) == "build"
+}
+
+pub(super) fn is_label(name: &str) -> bool {
+    name.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_')
+        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+        && !name.starts_with("__")
+        && !["le", "quantile"].contains(&name)
+}
+
+impl fmt::Debug for Registry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let families = self.families.lock().unwrap_or_else(PoisonError::into_inner);
+        f.debug_set().entries(families.values().map(|entry| &entry.name)).finish()
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{
+        super::family::{COUNTER, GAUGE, HISTOGRAM},
+        *,
+    };
 
-    #[test]
-    fn a_series_past_the_cap_shares_the_overflow_route() {
-        let registry = Registry::new(2);
-        for route in ["/a", "/b", "/c", "/d", "/a"] {
-            registry.record(&Method::GET, route, 200, Duration::from_millis(1));
-        }
-        let text = registry.render(0);
-        assert!(text.contains(r#"http_requests_total{method="GET",route="/a",status="200"} 2"#), "{text}");
-        assert!(text.contains(r#"http_requests_total{method="GET",route="overflow",status="200"} 2"#), "{text}");
-        assert!(!text.contains("/c"));
+    fn counter(registry: &Registry, name: &str, label: &str) -> Result<(), ConfigError> {
+        registry.register(COUNTER, name, "Help.", [label], Buckets::seconds(), 10).map(drop)
     }
 
     #[test]
-    fn an_invented_method_is_not_a_label() {
-        let registry = Registry::new(10);
-        registry.record(&Method::from_bytes(b"BREW").unwrap(), "/", 200, Duration::ZERO);
-        assert!(registry.render(0).contains(r#"method="_OTHER""#));
+    fn a_name_is_there_once_and_only_if_scrapers_understand_it() {
+        let registry = Registry::default();
+        counter(&registry, "orders_total", "channel").unwrap();
+        for bad in [
+            "orders_total",
+            "",
+            "_total",
+            "orders",
+            "0rders_total",
+            "or-ders_total",
+            "ordérs_total",
+            "a b_total",
+            "a:b_total",
+            "process_cpu_seconds_total",
+            "palisade_x_total",
+            "http_requests_total",
+            "http_server_x_total",
+        ] {
+            assert!(counter(&registry, bad, "channel").is_err(), "{bad}");
+        }
+        for bad in ["", "le", "quantile", "__name", "a-b", "1a", "ä"] {
+            assert!(counter(&registry, "others_total", bad).is_err(), "{bad}");
+        }
+        counter(&registry, "https_total", "_a1").unwrap();
     }
 
     #[test]
-    fn a_bucket_holds_what_is_at_most_its_bound() {
-        let registry = Registry::new(10);
-        for micros in [5_000, 5_001, 11_000_000] {
-            registry.record(&Method::GET, "/", 200, Duration::from_micros(micros));
+    fn samples_of_two_families_never_have_one_name() {
+        let registry = Registry::default();
+        let gauge = |name| registry.register(GAUGE, name, "", [], Buckets::seconds(), 10).map(drop);
+        let histogram = |name| registry.register(HISTOGRAM, name, "", [], Buckets::seconds(), 10).map(drop);
+        histogram("size_bytes").unwrap();
+        for taken in ["size_bytes", "size_bytes_count", "size_bytes_sum", "size_bytes_bucket", "size_bytes_total"] {
+            assert!(gauge(taken).is_err(), "{taken}");
         }
-        let text = registry.render(0);
-        for line in [r#"le="0.005"} 1"#, r#"le="0.01"} 2"#, r#"le="10"} 2"#, r#"le="+Inf"} 3"#] {
-            assert!(text.contains(line), "{line} in {text}");
-        }
+        counter(&registry, "done_total", "a").unwrap();
+        assert!(gauge("done").is_err(), "in OpenMetrics the family of `done_total` is `done`");
     }
 
     #[test]
-    fn a_label_cannot_break_out_of_its_quotes() {
-        assert_eq!(escape("a\"b\\c\nd"), r#"a\"b\\c\nd"#);
+    fn every_mistake_in_a_metric_is_named_at_once() {
+        let registry = Registry::default();
+        let wrong = registry.register(HISTOGRAM, "a-b_sum", "", ["le", "le"], Buckets::new([]), 10);
+        assert_eq!(wrong.unwrap_err().mistakes().len(), 6);
     }
 }

@@ -1,8 +1,9 @@
 //! Looking at the counts without changing them, and putting one right.
 
-use std::{collections::BTreeMap, fmt::Write as _, sync::atomic::Ordering::Relaxed, time::Duration};
+use std::{collections::BTreeMap, sync::atomic::Ordering::Relaxed, time::Duration};
 
 use super::{RateLimitLayer, Subject};
+use crate::metrics::{Exposition, Type, labels};
 
 /// What a key has left of its quota.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,17 +79,17 @@ impl RateLimitLayer {
     }
 }
 
-/// The snapshots of several limits, in the Prometheus text format. Policies of one name are one series: their sum.
-pub(crate) fn render(snapshots: &[PolicySnapshot]) -> String {
-    type Column = (&'static str, &'static str, &'static str, fn(&PolicySnapshot) -> u64);
+/// Writes the snapshots of several limits for a scrape. Policies of one name are one series: their sum.
+pub(crate) fn write(snapshots: &[PolicySnapshot], out: &mut Exposition) {
+    type Column = (&'static str, Type, &'static str, fn(&PolicySnapshot) -> u64);
     const COLUMNS: [Column; 5] = [
-        ("palisade_rate_limit_keys", "gauge", "Keys that are counted now.", |state| state.keys as u64),
-        ("palisade_rate_limit_evictions_total", "counter", "Keys forgotten while they still counted.", |state| {
+        ("palisade_rate_limit_keys", Type::Gauge, "Keys that are counted now.", |state| state.keys as u64),
+        ("palisade_rate_limit_evictions_total", Type::Counter, "Keys forgotten while they still counted.", |state| {
             state.evictions
         }),
-        ("palisade_rate_limit_allowed_total", "counter", "Charges let in.", |state| state.allowed),
-        ("palisade_rate_limit_refused_total", "counter", "Requests refused or reported.", |state| state.refused),
-        ("palisade_rate_limit_near_total", "counter", "Charges that left a fifth of the quota or less.", |state| {
+        ("palisade_rate_limit_allowed_total", Type::Counter, "Charges let in.", |state| state.allowed),
+        ("palisade_rate_limit_refused_total", Type::Counter, "Requests refused or reported.", |state| state.refused),
+        ("palisade_rate_limit_near_total", Type::Counter, "Charges that left a fifth of the quota or less.", |state| {
             state.near_limit
         }),
     ];
@@ -96,13 +97,10 @@ pub(crate) fn render(snapshots: &[PolicySnapshot]) -> String {
     for state in snapshots {
         by_name.entry(&state.policy).or_default().push(state);
     }
-    let mut text = String::new();
     for (name, kind, help, value) in COLUMNS {
-        let _ = writeln!(text, "# HELP {name} {help}\n# TYPE {name} {kind}");
+        out.family(name, kind, help);
         for (policy, states) in &by_name {
-            let (policy, sum) = (crate::metrics::escape(policy), states.iter().map(|state| value(state)).sum::<u64>());
-            let _ = writeln!(text, "{name}{{policy=\"{policy}\"}} {sum}");
+            out.sample(name, &labels([("policy", *policy)]), states.iter().map(|state| value(state)).sum::<u64>());
         }
     }
-    text
 }

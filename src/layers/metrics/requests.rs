@@ -1,0 +1,244 @@
+//! The recorder of requests: one series for each method, route and status, found without a lock and updated in place.
+
+use std::{
+    sync::{
+        OnceLock,
+        atomic::{
+            AtomicBool, AtomicU64,
+            Ordering::{Relaxed, SeqCst},
+        },
+    },
+    time::Duration,
+};
+
+use http::Method;
+
+use super::{
+    buckets::Buckets,
+    exemplars::Exemplars,
+    exposition::{Exposition, Type},
+    family::OVERFLOW,
+    instruments::Cells,
+    names::Names,
+    table::{Added, Table},
+    window::{Totals, Window},
+};
+use crate::Facts;
+
+/// The known methods; a client may invent others, and would fill the table with them.
+const METHODS: [&str; 11] =
+    ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "QUERY", "CONNECT", "TRACE", "_OTHER"];
+
+/// A method's place among [`METHODS`].
+pub(super) fn known(method: &Method) -> u8 {
+    match *method {
+        Method::GET => 0,
+        Method::HEAD => 1,
+        Method::POST => 2,
+        Method::PUT => 3,
+        Method::PATCH => 4,
+        Method::DELETE => 5,
+        Method::OPTIONS => 6,
+        Method::CONNECT => 8,
+        Method::TRACE => 9,
+        _ if method.as_str() == "QUERY" => 7,
+        _ => 10,
+    }
+}
+
+/// What of a request's labels is not its route.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct Code {
+    pub(super) method: u8,
+    pub(super) https: bool,
+    pub(super) status: u16,
+}
+
+/// What a request has taken.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Taken {
+    pub(super) time: Duration,
+    pub(super) received: u64,
+    pub(super) sent: u64,
+}
+
+#[derive(Debug)]
+pub(super) struct Requests {
+    names: Names,
+    buckets: Buckets,
+    table: Table<Series>,
+    /// Past the cap: one series for each class of status.
+    overflow: Table<Series>,
+    in_flight: [[AtomicU64; 2]; METHODS.len()],
+    /// Set by the first scrape that can carry them: until then they cost nothing.
+    wants_exemplars: AtomicBool,
+    pub(super) window: Window,
+}
+
+#[derive(Debug)]
+struct Series {
+    route: Box<str>,
+    code: Code,
+    labels: Box<str>,
+    seconds: Cells,
+    received: AtomicU64,
+    sent: AtomicU64,
+    exemplars: OnceLock<Exemplars>,
+}
+
+impl Requests {
+    pub(super) fn new(names: Names, buckets: Buckets, cap: usize) -> Self {
+        Self {
+            names,
+            table: Table::new(cap),
+            // 1xx to 9xx.
+            overflow: Table::new(9),
+            in_flight: Default::default(),
+            wants_exemplars: AtomicBool::new(false),
+            window: Window::new(Totals::none(buckets.bounds().len() + 1)),
+            buckets,
+        }
+    }
+
+    pub(super) const fn cap(&self) -> usize {
+        self.table.cap()
+    }
+
+    pub(super) fn begin(&self, method: u8, https: bool) {
+        self.in_flight[usize::from(method)][usize::from(https)].fetch_add(1, Relaxed);
+    }
+
+    pub(super) fn end(&self, mut code: Code, taken: Taken, facts: &Facts, now_millis: u64) {
+        self.in_flight[usize::from(code.method)][usize::from(code.https)].fetch_sub(1, Relaxed);
+        self.window.turn(now_millis, || self.totals());
+        code.https &= self.names.tell_scheme();
+        let route = facts.route();
+        let hash = self.table.hash((route, code));
+        let record = |series: &Series| self.record(series, taken, facts, now_millis);
+        if self.table.with(hash, |series| series.is(route, code), |series| record(series)).is_none() {
+            self.record_new(hash, route, code, record);
+        }
+    }
+
+    fn record(&self, series: &Series, taken: Taken, facts: &Facts, now_millis: u64) {
+        let seconds = taken.time.as_secs_f64();
+        let bucket = series.seconds.observe(seconds);
+        // Most requests have no body, and an addition is dearer than a look.
+        if taken.received > 0 {
+            series.received.fetch_add(taken.received, Relaxed);
+        }
+        if taken.sent > 0 {
+            series.sent.fetch_add(taken.sent, Relaxed);
+        }
+        if self.wants_exemplars.load(Relaxed) {
+            let exemplars = series.exemplars.get_or_init(|| Exemplars::new(self.buckets.bounds().len() + 1));
+            exemplars.offer(bucket, seconds, facts, now_millis);
+        }
+    }
+
+    #[cold]
+    fn record_new(&self, hash: u64, route: &str, code: Code, record: impl FnOnce(&Series)) {
+        if let Added::Row(series) =
+            self.table.add(hash, |series| series.is(route, code), || self.series(route, code, None))
+        {
+            return record(&series);
+        }
+        let class = code.status / 100;
+        let is = |series: &Series| series.code.status / 100 == class;
+        let known = self.overflow.with(class.into(), is, std::sync::Arc::clone);
+        if let Some(series) = known {
+            return record(&series);
+        }
+        if let Added::Row(series) =
+            self.overflow.add(class.into(), is, || self.series(OVERFLOW, code, Some(&format!("{class}xx"))))
+        {
+            record(&series);
+        }
+    }
+
+    fn series(&self, route: &str, code: Code, class: Option<&str>) -> Series {
+        let method = if class.is_some() { OVERFLOW } else { METHODS[usize::from(code.method)] };
+        let scheme = if code.https { "https" } else { "http" };
+        let status = code.status.to_string();
+        let labels = self.names.labels(method, route, class.unwrap_or(&status), scheme);
+        Series {
+            route: route.into(),
+            code,
+            labels: labels.into(),
+            seconds: Cells::new(&self.buckets),
+            received: AtomicU64::new(0),
+            sent: AtomicU64::new(0),
+            exemplars: OnceLock::new(),
+        }
+    }
+
+    /// All series in one, for the window.
+    pub(super) fn totals(&self) -> Totals {
+        let mut totals = Totals::none(self.buckets.bounds().len() + 1);
+        for table in [&self.table, &self.overflow] {
+            table.each(|series| totals.add(series.seconds.counts(), series.code.status >= 500));
+        }
+        totals
+    }
+
+    pub(super) fn bounds(&self) -> &[f64] {
+        self.buckets.bounds()
+    }
+
+    pub(super) fn wants_exemplars(&self) {
+        self.wants_exemplars.store(true, SeqCst);
+    }
+
+    pub(super) fn write(&self, out: &mut Exposition) {
+        let mut all = self.table.rows();
+        all.extend(self.overflow.rows());
+        all.sort_by(|one, other| one.labels.cmp(&other.labels));
+        let counter = |out: &mut Exposition, name, help, value: fn(&Series) -> u64| {
+            out.family(name, Type::Counter, help);
+            for series in &all {
+                out.sample(name, &series.labels, value(series));
+            }
+        };
+        if self.names == Names::Prometheus {
+            let help = "Requests answered, by method, route template and status.";
+            counter(out, "http_requests_total", help, |series| series.seconds.count());
+        }
+        let name = self.names.duration();
+        out.family(name, Type::Histogram, "Time from the head of the request to the end of the answer.");
+        for series in &all {
+            out.histogram(name, &series.labels, &series.seconds, series.exemplars.get());
+        }
+        // Nobody counts them where there is no body limit: then they are absent, which is not the same as zero.
+        if all.iter().any(|series| series.received.load(Relaxed) > 0) {
+            let help = "Bytes of request bodies, as read.";
+            counter(out, "http_request_body_bytes_total", help, |series| series.received.load(Relaxed));
+        }
+        let help = "Bytes of response bodies, as handed to the connection.";
+        counter(out, "http_response_body_bytes_total", help, |series| series.sent.load(Relaxed));
+        self.write_in_flight(out);
+    }
+
+    fn write_in_flight(&self, out: &mut Exposition) {
+        let name = self.names.in_flight();
+        out.family(name, Type::Gauge, "Requests whose answer has not ended.");
+        let now = |method: usize, https: usize| self.in_flight[method][https].load(Relaxed);
+        if self.names == Names::Prometheus {
+            let all: u64 = (0..METHODS.len()).map(|method| now(method, 0) + now(method, 1)).sum();
+            return out.sample(name, "", all);
+        }
+        for (index, method) in METHODS.into_iter().enumerate() {
+            for (https, scheme) in ["http", "https"].into_iter().enumerate() {
+                out.sample(name, &self.names.in_flight_labels(method, scheme), now(index, https));
+            }
+        }
+    }
+}
+
+impl Series {
+    fn is(&self, route: &str, code: Code) -> bool {
+        self.code == code && *self.route == *route
+    }
+}
+
+#[cfg(test)]
+mod tests;
