@@ -29,6 +29,8 @@ mod builder;
 mod decisions;
 mod exemplars;
 mod exposition;
+#[cfg(feature = "metrics-facade")]
+mod facade;
 mod family;
 mod instruments;
 mod names;
@@ -38,6 +40,7 @@ mod requests;
 mod routes;
 mod table;
 mod window;
+mod work;
 
 use std::{ops::ControlFlow, sync::Arc, time::Instant};
 
@@ -45,6 +48,8 @@ use http::request::Parts;
 use tower_layer::Layer;
 
 pub(crate) use self::exposition::{Exposition, Type, labels};
+#[cfg(feature = "metrics-facade")]
+pub use self::facade::FacadeRecorder;
 pub use self::{
     accept::Format,
     buckets::Buckets,
@@ -52,6 +57,7 @@ pub use self::{
     family::Family,
     instruments::{Counter, Gauge, Histogram, Timer},
     names::Names,
+    work::{DatabaseCalls, ExternalCalls, Jobs, ModelCalls, Running, StorageCalls},
 };
 use self::{
     decisions::Decisions,

@@ -22,6 +22,16 @@ pub(super) struct Kind<M> {
     write: fn(&M, &str, &str, &mut Exposition),
 }
 
+impl<M> Kind<M> {
+    pub(super) fn make(&self, buckets: &Buckets) -> M {
+        (self.make)(buckets)
+    }
+
+    pub(super) fn write(&self, metric: &M, name: &str, labels: &str, out: &mut Exposition) {
+        (self.write)(metric, name, labels, out);
+    }
+}
+
 pub(super) const COUNTER: Kind<Counter> = Kind {
     is: Type::Counter,
     make: |_| Counter::default(),
@@ -101,7 +111,7 @@ impl<M: Clone> Inner<M> {
             None => match self.overflow.add(0, |_| true, shared) {
                 Added::Row(row) => row.metric.clone(),
                 // There is room for the one.
-                Added::Full => (self.kind.make)(&self.buckets),
+                Added::Full => self.kind.make(&self.buckets),
             },
         }
     }
@@ -111,7 +121,7 @@ impl<M: Clone> Inner<M> {
         Row {
             labels: labels(pairs).into(),
             values: values.iter().map(|value| Box::from(*value)).collect(),
-            metric: (self.kind.make)(&self.buckets),
+            metric: self.kind.make(&self.buckets),
         }
     }
 }
@@ -127,7 +137,7 @@ impl<M: Clone + Send + Sync> Collect for Inner<M> {
         rows.extend(self.overflow.rows());
         rows.sort_by(|one, other| one.labels.cmp(&other.labels));
         for row in rows {
-            (self.kind.write)(&row.metric, name, &row.labels, out);
+            self.kind.write(&row.metric, name, &row.labels, out);
         }
     }
 }

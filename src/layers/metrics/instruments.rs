@@ -31,6 +31,11 @@ impl Counter {
     pub fn value(&self) -> u64 {
         self.0.load(Relaxed)
     }
+
+    #[cfg(feature = "metrics-facade")]
+    pub(super) fn at_least(&self, count: u64) {
+        self.0.fetch_max(count, Relaxed);
+    }
 }
 
 /// Goes up and down. A cheap handle: clones share the value.
