@@ -68,6 +68,19 @@ else
     echo "SKIPPED: there is no npm, and this user cannot install it. Node.js with npm runs $client."
 fi
 
+say "a real Prometheus scrapes the showcase"
+if ! command -v promtool >/dev/null && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+    apt-get update -qq && apt-get install -y -qq --no-install-recommends prometheus
+fi
+if command -v promtool >/dev/null && command -v prometheus >/dev/null; then
+    cargo test --locked --all-features --test integration prometheus_says -- --ignored --nocapture
+elif [ -n "${CI:-}" ]; then
+    echo "There is no Prometheus, and this user cannot install it."
+    exit 1
+else
+    echo "SKIPPED: there is no Prometheus, and this user cannot install it. Debian's package prometheus has all of it."
+fi
+
 say "the model of the limiter's table"
 # A cfg of our own: to `--cfg loom` tokio answers by having no network. A target of its own: the cfg rebuilds everything.
 model=$(RUSTFLAGS="--cfg palisade_loom" cargo test --locked --release --lib --target-dir "${CARGO_TARGET_DIR:-target}/loom" loom_tests)

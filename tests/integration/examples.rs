@@ -1,16 +1,19 @@
 //! The examples keep their contract: started as a user starts them, driven over a socket.
 
 use std::{
-    io::{BufRead as _, BufReader, Read as _, Write as _},
+    io::{self, BufRead as _, BufReader, Read as _, Write as _},
     net::TcpStream,
     process::{Child, Command, Stdio},
+    sync::mpsc,
+    thread,
+    time::Duration,
 };
 
-struct Example {
+pub(crate) struct Example {
     child: Child,
-    addr: String,
+    pub(crate) addr: String,
     /// What the example prints later.
-    stdout: Box<dyn Iterator<Item = String>>,
+    printed: mpsc::Receiver<String>,
 }
 
 impl Drop for Example {
@@ -30,18 +33,24 @@ fn command(name: &str) -> Command {
     command
 }
 
-fn start(name: &str, env: &[(&str, &str)]) -> Example {
+pub(crate) fn start(name: &str, env: &[(&str, &str)]) -> Example {
     let mut child = command(name).envs(env.iter().copied()).spawn().unwrap();
     let mut stdout = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
     let bound = stdout.find_map(|line| line.strip_prefix("Listening on http://").map(str::to_owned));
     let bound = bound.expect("the bound address is printed");
     let addr = bound.trim_end_matches(". Try:").to_owned();
-    Example { child, addr, stdout: Box::new(stdout) }
+    // What it prints later must go somewhere: a pipe that is full stops who writes to it.
+    let mut stderr = child.stderr.take().unwrap();
+    let (print, printed) = mpsc::channel();
+    thread::spawn(move || stdout.for_each(|line| drop(print.send(line))));
+    thread::spawn(move || io::copy(&mut stderr, &mut io::sink()));
+    Example { child, addr, printed }
 }
 
 impl Example {
-    fn ask(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> (u16, String) {
+    pub(crate) fn ask(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> (u16, String) {
         let mut stream = TcpStream::connect(&self.addr).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
         let headers =
             headers.iter().map(|(name, value)| [*name, ": ", *value, "\r\n"].concat()).collect::<Vec<_>>().concat();
         let length = body.len();
@@ -52,7 +61,7 @@ impl Example {
         (answer[9..12].parse().unwrap(), answer)
     }
 
-    fn get(&self, path: &str) -> (u16, String) {
+    pub(crate) fn get(&self, path: &str) -> (u16, String) {
         self.ask("GET", path, &[], "")
     }
 }
@@ -166,12 +175,12 @@ fn the_showcase_names_every_mistake_in_its_environment_and_opens_no_socket() {
 
 #[test]
 fn a_tracer_s_spans_are_part_of_the_trace_that_came_in() {
-    let mut example = start("opentelemetry", &[]);
+    let example = start("opentelemetry", &[]);
     let parent = ("traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01");
     let (status, answer) = example.ask("GET", "/hello", &[parent], "");
     assert_eq!(status, 200);
     assert!(answer.ends_with("in trace 0af7651916cd43dd8448eb211c80319c\n"), "{answer}");
-    let mut spans = example.stdout.by_ref().filter(|line| line.starts_with("span "));
+    let mut spans = example.printed.iter().filter(|line| line.starts_with("span "));
     let in_trace = |name: &str| format!("span {name} of trace 0af7651916cd43dd8448eb211c80319c, child of ");
     assert!(spans.next().unwrap().starts_with(&in_trace("work")));
     assert_eq!(spans.next().unwrap(), in_trace("/hello") + "b7ad6b7169203331");

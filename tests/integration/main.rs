@@ -29,6 +29,7 @@ mod metrics;
 mod metrics_load;
 mod metrics_told;
 mod pains;
+mod prometheus;
 #[cfg(feature = "compression")]
 mod streams;
 mod support;

@@ -169,7 +169,7 @@ impl FacadeRecorder {
             Some(mistake) => Err((*mistake).to_owned()),
             None => shared
                 .registry
-                .enter(&told, &help.unwrap_or_default(), is, family.clone())
+                .enter(&told, &help.unwrap_or_else(|| "Counted by a library.".to_owned()), is, family.clone())
                 .map_err(|error| error.mistakes().join("; ")),
         };
         if let Err(why) = &entered {
@@ -279,6 +279,7 @@ mod tests {
             "# HELP cache_hits_total Found in the cache.",
             r#"cache_hits_total{cache_name="users"} 3"#,
             "cache_hits_total 7",
+            "# HELP pool_size Counted by a library.",
             "pool_size 2.5",
             r#"query_seconds_bucket{le="0.025"} 1"#,
             r#"page_bytes_bucket{le="1000"} 0"#,

@@ -44,9 +44,11 @@ impl MetricsLayer {
     fn summary(&self) -> Value {
         let (requests, now) = (&self.shared.requests, self.shared.now_millis());
         let window = requests.window.report(now, &requests.totals(), requests.bounds());
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a number of bytes")]
+        let memory = Process::read().resident_bytes.map(|bytes| bytes as u64);
         json!({
             "uptimeSeconds": now / 1000,
-            "memoryBytes": Process::read().resident_bytes,
+            "memoryBytes": memory,
             "windowSeconds": window.seconds,
             "requestsPerSecond": window.per_second,
             "errorRate": window.error_rate,
