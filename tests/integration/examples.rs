@@ -142,6 +142,7 @@ fn the_showcase_keeps_its_contract() {
         ("GET", "/ready", &[], "", 200, "pass"),
         ("GET", "/health/ping", &[], "", 200, "pong"),
         ("GET", "/metrics", &[], "", 200, "http_requests_total"),
+        ("GET", "/health/metrics", &[], "", 200, "requestsPerSecond"),
         ("GET", "/errors/stats", &[], "", 200, "error_rate_per_minute"),
     ] {
         let (got, answer) = example.ask(method, path, headers, body);

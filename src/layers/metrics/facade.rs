@@ -67,34 +67,36 @@ struct Family<M> {
     kind: Kind<M>,
     buckets: Buckets,
     rows: Table<Row<M>>,
-    overflow: M,
+    overflow: Arc<M>,
     overflowed: std::sync::atomic::AtomicBool,
 }
 
 struct Row<M> {
     key: Key,
     labels: Box<str>,
-    metric: M,
+    /// As the facade takes it: a macro of a library asks each time.
+    metric: Arc<M>,
 }
 
-impl<M: Clone> Family<M> {
-    fn of(&self, key: &Key) -> M {
+impl<M> Family<M> {
+    fn of(&self, key: &Key) -> Arc<M> {
         let is = |row: &Row<M>| row.key == *key;
-        if let Some(metric) = self.rows.with(key.get_hash(), is, |row| row.metric.clone()) {
+        if let Some(metric) = self.rows.with(key.get_hash(), is, |row| Arc::clone(&row.metric)) {
             return metric;
         }
-        let make = || Row { key: key.clone(), labels: written(key).into(), metric: self.kind.make(&self.buckets) };
+        let make =
+            || Row { key: key.clone(), labels: written(key).into(), metric: self.kind.make(&self.buckets).into() };
         match self.rows.add(key.get_hash(), is, make) {
-            Added::Row(row) => row.metric.clone(),
+            Added::Row(row) => Arc::clone(&row.metric),
             Added::Full => {
                 self.overflowed.store(true, Relaxed);
-                self.overflow.clone()
+                Arc::clone(&self.overflow)
             }
         }
     }
 }
 
-impl<M: Clone + Send + Sync> Collect for Family<M> {
+impl<M: Send + Sync> Collect for Family<M> {
     fn collect(&self, name: &str, out: &mut Exposition) {
         let mut rows = self.rows.rows();
         rows.sort_by(|one, other| one.labels.cmp(&other.labels));
@@ -141,7 +143,7 @@ fn buckets(name: &str) -> Buckets {
 }
 
 impl FacadeRecorder {
-    fn find<M: Clone + Send + Sync + 'static>(&self, families: &Families<M>, kind: Kind<M>, key: &Key) -> Option<M> {
+    fn find<M: Send + Sync + 'static>(&self, families: &Families<M>, kind: Kind<M>, key: &Key) -> Option<Arc<M>> {
         if let Some(family) = families.read().unwrap_or_else(PoisonError::into_inner).get(key.name()) {
             return family.as_ref().map(|family| family.of(key));
         }
@@ -158,11 +160,11 @@ impl FacadeRecorder {
 
     /// The family under its name in the registry, or `None` and a word in the log.
     #[cold]
-    fn register<M: Clone + Send + Sync + 'static>(&self, kind: Kind<M>, name: &str) -> Option<Arc<Family<M>>> {
+    fn register<M: Send + Sync + 'static>(&self, kind: Kind<M>, name: &str) -> Option<Arc<Family<M>>> {
         let told = told(name, kind.is);
         let help = self.known.helps.lock().unwrap_or_else(PoisonError::into_inner).get(name).cloned();
         let (is, buckets, shared) = (kind.is, buckets(&told), &self.metrics.shared);
-        let overflow = kind.make(&buckets);
+        let overflow = kind.make(&buckets).into();
         let family =
             Arc::new(Family { kind, rows: Table::new(shared.series), buckets, overflow, overflowed: false.into() });
         let entered = match name_mistakes(&told, is).first() {
@@ -201,17 +203,17 @@ impl Recorder for FacadeRecorder {
 
     fn register_counter(&self, key: &Key, _: &Metadata<'_>) -> metrics::Counter {
         let found = self.find(&self.known.counters, COUNTER, key);
-        found.map_or_else(metrics::Counter::noop, |counter| metrics::Counter::from_arc(Arc::new(counter)))
+        found.map_or_else(metrics::Counter::noop, metrics::Counter::from_arc)
     }
 
     fn register_gauge(&self, key: &Key, _: &Metadata<'_>) -> metrics::Gauge {
         let found = self.find(&self.known.gauges, GAUGE, key);
-        found.map_or_else(metrics::Gauge::noop, |gauge| metrics::Gauge::from_arc(Arc::new(gauge)))
+        found.map_or_else(metrics::Gauge::noop, metrics::Gauge::from_arc)
     }
 
     fn register_histogram(&self, key: &Key, _: &Metadata<'_>) -> metrics::Histogram {
         let found = self.find(&self.known.histograms, HISTOGRAM, key);
-        found.map_or_else(metrics::Histogram::noop, |histogram| metrics::Histogram::from_arc(Arc::new(histogram)))
+        found.map_or_else(metrics::Histogram::noop, metrics::Histogram::from_arc)
     }
 }
 

@@ -46,6 +46,10 @@ impl<T> Table<T> {
     /// The row of this hash that `is` the one, made if it is not there and there is room for it.
     #[cold]
     pub(super) fn add(&self, hash: u64, is: impl Fn(&T) -> bool, make: impl FnOnce() -> T) -> Added<T> {
+        // What comes to a full table comes often, and must not wait.
+        if self.rows.load().len() >= self.cap {
+            return self.with(hash, is, Arc::clone).map_or(Added::Full, Added::Row);
+        }
         let _one_at_a_time = self.adding.lock().unwrap_or_else(PoisonError::into_inner);
         let rows = self.rows.load();
         if let Some(row) = find(&rows, hash, is) {
