@@ -8,8 +8,8 @@ name=${1:-observability}
 bench=$(cargo bench --bench "$name" --no-run 2>&1 | tee /dev/stderr | sed -n "s/.*Executable.*(\(.*\))$/\1/p")
 case $bench in /*) ;; *) bench=./$bench ;; esac
 
-# What is the same in a short and a long run drops out.
-few=100 many=1100
+# What is the same in a short and a long run drops out; what comes now and then, such as a block of samples, is spread.
+few=100 many=10100
 
 collected() {
     valgrind --tool=callgrind --callgrind-out-file=/dev/null "$bench" serve "$1" "$many" "$2" 2>&1 |

@@ -79,7 +79,7 @@ async fn a_client_that_leaves_before_the_answer_is_a_499() {
 #[tokio::test]
 async fn the_inner_routes_are_for_those_who_may_see_them() {
     let app = |access| stack().access(access).build().unwrap().inner_routes();
-    for uri in ["/metrics", "/errors/stats", "/api/errors/stats"] {
+    for uri in ["/metrics", "/health/metrics", "/errors/stats", "/api/errors/stats"] {
         let forwarded =
             from_peer("127.0.0.1", "GET", uri).header("x-forwarded-for", "192.0.2.1").body(Body::empty()).unwrap();
         let with = |token: &str| {
