@@ -320,12 +320,11 @@ impl<G: Guard> Watch<G> {
             self.end(End::Complete);
             return response;
         }
-        let length = response.headers().get(header::CONTENT_LENGTH);
-        let length = length.and_then(|length| length.to_str().ok()?.parse().ok());
-        response.map(|inner| {
-            let remaining = length.or_else(|| inner.size_hint().exact());
-            Body::new(WatchedBody { inner, remaining, watch: self })
-        })
+        let remaining = response.body().size_hint().exact().or_else(|| {
+            let length = response.headers().get(header::CONTENT_LENGTH);
+            length.and_then(|length| length.to_str().ok()?.parse().ok())
+        });
+        response.map(|inner| Body::new(WatchedBody { inner, remaining, watch: self }))
     }
 }
 

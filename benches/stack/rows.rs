@@ -1,13 +1,9 @@
-//! What palisade costs: time and allocations per request of each layer alone and of the whole stack, beside a bare
-//! axum router.
-//!
-//! `cargo bench --bench stack` prints the table; `benches/instructions.sh` counts instructions.
+//! A router behind each layer alone and behind the whole stack.
 
 #![expect(clippy::unwrap_used, reason = "whatever goes wrong here is to be seen")]
 
-use std::{env, fmt::Write as _, hint::black_box, mem, net::SocketAddr, time::Duration, time::Instant};
+use std::{hint::black_box, net::SocketAddr, time::Duration};
 
-use allocation_counter::measure;
 use axum::{
     Router,
     body::Body,
@@ -40,15 +36,10 @@ use tower::{Service as _, layer::util::Identity};
 
 const ORIGIN: &str = "https://app.example";
 
-/// Short enough that a round mostly fits between two interruptions, long enough for the clock.
-const BATCH: usize = 100;
-/// The median of so many rounds is the same from run to run, also on a busy machine.
-const ROUNDS: usize = 1000;
-
-struct Row {
-    name: &'static str,
+pub(crate) struct Row {
+    pub(crate) name: &'static str,
     app: Router,
-    status: StatusCode,
+    pub(crate) status: StatusCode,
 }
 
 fn router() -> Router {
@@ -90,7 +81,8 @@ fn json_lines() -> AccessLogLayer {
     })
 }
 
-fn rows() -> Vec<Row> {
+/// All of them, the bare router first.
+pub(crate) fn rows() -> Vec<Row> {
     let ok = |name, app| Row::new(name, app, StatusCode::OK);
     vec![
         ok("bare", router()),
@@ -125,7 +117,7 @@ fn rows() -> Vec<Row> {
 }
 
 /// What a page's script sends, from a peer that the server has noted. Clones of the URI cost no allocation, as with hyper.
-fn request() -> Request<Body> {
+pub(crate) fn request() -> Request<Body> {
     Request::get(Uri::from_static("/items/42?fields=name"))
         .header(header::HOST, "api.example")
         .header(header::USER_AGENT, "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0")
@@ -145,78 +137,11 @@ impl Row {
     }
 
     /// One request, its answer read to the end. Nothing here has to wait, so there is no runtime to measure.
-    fn serve(&mut self, request: Request<Body>) -> StatusCode {
+    pub(crate) fn serve(&mut self, request: Request<Body>) -> StatusCode {
         let (head, mut body) = self.app.call(request).now_or_never().unwrap().unwrap().into_parts();
         while let Some(frame) = body.frame().now_or_never().unwrap() {
             black_box(frame.unwrap());
         }
         head.status
-    }
-
-    fn warm_up(&mut self) {
-        let statuses = (0..BATCH).map(|_| self.serve(request()));
-        assert_eq!(statuses.last(), Some(self.status), "{}", self.name);
-    }
-
-    fn allocations(&mut self) -> u64 {
-        let request = request();
-        let counted = measure(|| {
-            self.serve(request);
-        });
-        counted.count_total
-    }
-
-    fn nanos_per_request(&mut self) -> f64 {
-        let requests: Vec<_> = (0..BATCH).map(|_| request()).collect();
-        let start = Instant::now();
-        let right = requests.into_iter().all(|request| self.serve(request) == self.status);
-        let took = start.elapsed();
-        assert!(right, "{}", self.name);
-        took.as_secs_f64() * 1e9 / f64::from(u32::try_from(BATCH).unwrap())
-    }
-}
-
-fn table(mut rows: Vec<Row>) -> String {
-    rows.iter_mut().for_each(Row::warm_up);
-    let allocations: Vec<_> = rows.iter_mut().map(Row::allocations).collect();
-    let mut times = vec![Vec::new(); rows.len()];
-    for _ in 0..ROUNDS {
-        for (row, times) in rows.iter_mut().zip(&mut times) {
-            times.push(row.nanos_per_request());
-        }
-    }
-    let medians: Vec<_> = times.into_iter().map(median).collect();
-    let mut text = format!("{:<18}{:>10}{:>10}{:>14}{:>10}\n", "", "ns", "to bare", "allocations", "to bare");
-    for ((row, nanos), count) in rows.iter().zip(&medians).zip(&allocations) {
-        let (ratio, more) = (nanos / medians[0], count - allocations[0]);
-        writeln!(text, "{:<18}{nanos:>10.0}{ratio:>9.2}x{count:>14}{more:>+10}", row.name).unwrap();
-    }
-    text
-}
-
-fn median(mut times: Vec<f64>) -> f64 {
-    times.sort_by(f64::total_cmp);
-    times[times.len() / 2]
-}
-
-/// For callgrind: always makes `made` requests, and serves the first `served` of them.
-///
-/// Two runs that differ in `served` alone differ by what serving costs, and by nothing else.
-fn serve_some(name: &str, made: usize, served: usize) {
-    let mut row = rows().into_iter().find(|row| row.name == name).unwrap();
-    let mut requests = (0..made).map(|_| request()).collect::<Vec<_>>().into_iter();
-    let statuses = requests.by_ref().take(served).map(|request| row.serve(request));
-    assert_eq!(statuses.last(), Some(row.status), "{name}");
-    // Dropping those not served would be a difference too.
-    mem::forget(requests);
-}
-
-fn main() {
-    // Cargo adds a `--bench`.
-    let arguments: Vec<_> = env::args().skip(1).filter(|argument| argument != "--bench").collect();
-    match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-        ["rows"] => rows().iter().for_each(|row| println!("{}", row.name)),
-        ["serve", row, made, served] => serve_some(row, made.parse().unwrap(), served.parse().unwrap()),
-        _ => print!("{}", table(rows())),
     }
 }
