@@ -11,7 +11,7 @@ use axum::{
 use futures_util::{FutureExt as _, StreamExt as _, stream};
 use http_body_util::BodyExt as _;
 use palisade::{
-    Access, ConfigError, Guard as _, Part, Stack,
+    Access, ConfigError, Facts, Guard as _, Part, Stack,
     client_ip::ClientIpLayer,
     metrics::{Buckets, Format, MetricsLayer, Names},
     request_id::RequestIdLayer,
@@ -65,6 +65,21 @@ async fn a_bucket_leads_to_a_request_in_open_metrics_alone() {
     let open = scrape(&app, OPEN_METRICS).await;
     assert!(open.text().contains(&id), "one a second is enough");
     assert!(!scrape(&app, "text/plain").await.text().contains(" # {"));
+}
+
+#[tokio::test]
+async fn a_bucket_leads_to_the_trace_where_there_is_one() {
+    let stack = stack().access(Access::loopback()).build().unwrap();
+    let app = stack.inner_routes().merge(stack.wrap(Router::new().route(
+        "/",
+        get(|facts: Facts| async move { facts.trace().map(|trace| trace.trace_id().to_string()).unwrap_or_default() }),
+    )));
+    let open_metrics = || from_peer("127.0.0.1", "GET", "/metrics").header(header::ACCEPT, OPEN_METRICS);
+    send(&app, open_metrics().body(Body::empty()).unwrap()).await;
+    let trace = send(&app, get_from("192.0.2.1", "/")).await.text().to_owned();
+    let told = send(&app, open_metrics().body(Body::empty()).unwrap()).await;
+    assert_eq!(trace.len(), 32);
+    assert!(told.text().contains(&format!(" # {{trace_id=\"{trace}\"}} 0.")), "{}", told.text());
 }
 
 #[tokio::test]

@@ -151,7 +151,7 @@ fn prometheus_says_of_the_showcase_what_its_client_says() {
     }
     answers_as_the_client(&prometheus, &record[before..]);
     let exemplars = prometheus.ask("/api/v1/query_exemplars", "http_request_duration_seconds_bucket");
-    assert!(exemplars["data"][0]["exemplars"][0]["labels"]["request_id"].is_string(), "{exemplars}");
+    assert!(exemplars["data"][0]["exemplars"][0]["labels"]["trace_id"].is_string(), "{exemplars}");
     let text = |headers: &[(&str, &str)]| showcase.ask("GET", "/metrics", headers, "").1;
     promtool(text(&[]).split_once("\r\n\r\n").unwrap().1);
     assert!(text(&[OPEN_METRICS]).ends_with("# EOF\n"));

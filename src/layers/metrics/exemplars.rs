@@ -12,11 +12,10 @@ use std::{
 use super::exposition::labels;
 use crate::Facts;
 
-/// What leads from a number to its request: a label and its value.
-///
-/// The request's id; once a request knows its trace, this is the place to tell of that instead.
-fn exemplar(facts: &Facts) -> Option<(&'static str, &str)> {
-    facts.request_id().map(|id| ("request_id", id.as_str()))
+/// What leads from a number to its request: the trace, or the request's id where no trace is kept.
+fn exemplar(facts: &Facts) -> Option<(&'static str, String)> {
+    let trace = facts.trace().map(|trace| ("trace_id", trace.trace_id().to_string()));
+    trace.or_else(|| facts.request_id().map(|id| ("request_id", id.to_string())))
 }
 
 /// `OpenMetrics` 1.0: what an exemplar's labels may have in characters, names and values together.
@@ -68,7 +67,7 @@ impl Slot {
             return;
         };
         let at = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64();
-        let exemplar = Exemplar { labels: labels([(label, id)]).into(), value, at };
+        let exemplar = Exemplar { labels: labels([(label, id.as_str())]).into(), value, at };
         *self.latest.lock().unwrap_or_else(PoisonError::into_inner) = Some(exemplar);
     }
 }
