@@ -1,6 +1,14 @@
-//! What is wrong with the settings, all of it at once.
+//! What is wrong: with the settings, all of it at once; with a request, said by its handler.
+
+mod app;
+mod respond;
 
 use std::{convert::Infallible, fmt};
+
+pub use self::{
+    app::{AppError, BoxError},
+    respond::{Failed, Respond},
+};
 
 /// Every mistake in the settings, each with the place it was found in. An operator reads it once, before the socket opens.
 ///

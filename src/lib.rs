@@ -22,6 +22,7 @@
 //! |---|---|
 //! | put everything in place | [`Stack`], [`serve()`], [`Health`] |
 //! | use one layer alone | the modules below, one per layer |
+//! | answer an error from a handler | [`AppError`], [`Respond`] |
 //! | write a guard | [`Guard`], [`Rejection`] |
 //! | know what palisade knows of a request | [`Facts`], [`Principal`] |
 //! | find out what is wrong with the settings | [`ConfigError`] |
@@ -50,7 +51,7 @@ pub use crate::layers::compression;
 pub use crate::{
     access::Access,
     decision::{Decision, Label, Mode},
-    error::ConfigError,
+    error::{AppError, BoxError, ConfigError, Failed, Respond},
     facts::Facts,
     guard::{End, Guard, Then, containment},
     health::{Check, Health},

@@ -22,6 +22,7 @@
 //! | <a id="banned"></a>`banned` | 403 | refused too often |
 //! | <a id="not-found"></a>`not-found` | 404 | no such route or thing |
 //! | <a id="method-not-allowed"></a>`method-not-allowed` | 405 | not with this method; `Allow` names those it takes |
+//! | <a id="conflict"></a>`conflict` | 409 | the thing is in a state that does not allow it |
 //! | <a id="request-timeout"></a>`request-timeout` | 408 | the body came too slowly |
 //! | <a id="payload-too-large"></a>`payload-too-large` | 413 | the body is over the limit |
 //! | <a id="uri-too-long"></a>`uri-too-long` | 414 | the target is over the limit |
@@ -29,6 +30,7 @@
 //! | <a id="quota-exceeded"></a>`quota-exceeded` | 429 | too many requests; `Retry-After` says when to come back |
 //! | <a id="headers-too-large"></a>`headers-too-large` | 431 | the head is over the limit |
 //! | <a id="internal-error"></a>`internal-error` | 500 | broken here; the cause is in the log under the request id |
+//! | <a id="external-service"></a>`external-service` | 502 | a service behind this one failed |
 //! | <a id="unavailable"></a>`unavailable` | 503 | not now |
 //! | <a id="temporary-reduced-capacity"></a>`temporary-reduced-capacity` | 503 | a limit cannot be judged now, so less is let in |
 //! | <a id="draining"></a>`draining` | 503 | shutting down |
@@ -63,6 +65,7 @@ pub enum Kind {
     Banned,
     NotFound,
     MethodNotAllowed,
+    Conflict,
     RequestTimeout,
     PayloadTooLarge,
     UriTooLong,
@@ -70,6 +73,7 @@ pub enum Kind {
     QuotaExceeded,
     HeadersTooLarge,
     InternalError,
+    ExternalService,
     Unavailable,
     TemporaryReducedCapacity,
     Draining,
@@ -145,6 +149,7 @@ impl Kind {
             Self::Banned => own!("banned", FORBIDDEN, 403, "Banned"),
             Self::NotFound => own!("not-found", NOT_FOUND, 404, "Not Found"),
             Self::MethodNotAllowed => own!("method-not-allowed", METHOD_NOT_ALLOWED, 405, "Method Not Allowed"),
+            Self::Conflict => own!("conflict", CONFLICT, 409, "Conflict"),
             Self::RequestTimeout => own!("request-timeout", REQUEST_TIMEOUT, 408, "Request Timeout"),
             Self::PayloadTooLarge => own!("payload-too-large", PAYLOAD_TOO_LARGE, 413, "Payload Too Large"),
             Self::UriTooLong => own!("uri-too-long", URI_TOO_LONG, 414, "URI Too Long"),
@@ -152,6 +157,7 @@ impl Kind {
             Self::QuotaExceeded => iana!("quota-exceeded", TOO_MANY_REQUESTS, 429, "Quota Exceeded"),
             Self::HeadersTooLarge => own!("headers-too-large", REQUEST_HEADER_FIELDS_TOO_LARGE, 431, "Headers Too Large"),
             Self::InternalError => own!("internal-error", INTERNAL_SERVER_ERROR, 500, "Internal Error"),
+            Self::ExternalService => own!("external-service", BAD_GATEWAY, 502, "External Service"),
             Self::Unavailable => own!("unavailable", SERVICE_UNAVAILABLE, 503, "Unavailable"),
             Self::TemporaryReducedCapacity => iana!("temporary-reduced-capacity", SERVICE_UNAVAILABLE, 503, "Temporary Reduced Capacity"),
             Self::Draining => own!("draining", SERVICE_UNAVAILABLE, 503, "Draining"),
@@ -383,6 +389,7 @@ mod tests {
             Banned,
             NotFound,
             MethodNotAllowed,
+            Conflict,
             RequestTimeout,
             PayloadTooLarge,
             UriTooLong,
@@ -390,6 +397,7 @@ mod tests {
             QuotaExceeded,
             HeadersTooLarge,
             InternalError,
+            ExternalService,
             Unavailable,
             TemporaryReducedCapacity,
             Draining,

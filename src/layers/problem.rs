@@ -43,8 +43,11 @@ fn kind_of(status: StatusCode) -> Kind {
         StatusCode::FORBIDDEN => Kind::Forbidden,
         StatusCode::NOT_FOUND => Kind::NotFound,
         StatusCode::METHOD_NOT_ALLOWED => Kind::MethodNotAllowed,
+        StatusCode::CONFLICT => Kind::Conflict,
+        StatusCode::REQUEST_TIMEOUT => Kind::RequestTimeout,
         StatusCode::PAYLOAD_TOO_LARGE => Kind::PayloadTooLarge,
         StatusCode::INTERNAL_SERVER_ERROR => Kind::InternalError,
+        StatusCode::BAD_GATEWAY => Kind::ExternalService,
         StatusCode::SERVICE_UNAVAILABLE => Kind::Unavailable,
         // RFC 9457, 4.2.1: the status says it all.
         _ => Kind::Custom(CustomKind::new(

@@ -4,6 +4,7 @@
 
 mod access_log;
 mod allocations;
+mod app_errors;
 #[cfg(feature = "compression")]
 mod compression;
 mod config;
