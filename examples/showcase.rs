@@ -113,7 +113,7 @@ fn application(stack: &Stack) -> Result<Router, ConfigError> {
     let auth = Router::new().route("/auth/login", post(login)).with_state(LoginLimit::builder().build()?);
     let page = Router::new().route("/", get(|| async { Html(PAGE) }));
     let others = Router::new()
-        .route("/boom/panic", get(|| async { panic!("boom: the secret is 1234") as &str }))
+        .route("/boom/panic", get(|| async { panic!("boom: the secret is correct-horse") as &str }))
         .route("/boom/body", get(panic_in_the_body))
         .route(
             "/boom/error",

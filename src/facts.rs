@@ -55,6 +55,8 @@ struct Inner {
     /// Only what a guard held against the request; a request in good order never takes this lock to write.
     decisions: Mutex<Vec<Decision>>,
     body_overflowed: AtomicBool,
+    body_awaited: AtomicBool,
+    body_late: AtomicBool,
     received: AtomicU64,
     sent: AtomicU64,
 }
@@ -89,6 +91,8 @@ impl Facts {
             looked_up_tier: OnceLock::new(),
             decisions: Mutex::new(Vec::new()),
             body_overflowed: AtomicBool::new(false),
+            body_awaited: AtomicBool::new(false),
+            body_late: AtomicBool::new(false),
             received: AtomicU64::new(0),
             sent: AtomicU64::new(0),
         }));
@@ -241,6 +245,24 @@ impl Facts {
 
     pub(crate) fn set_body_overflowed(&self) {
         self.0.body_overflowed.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether it is the client, with more of the body, that is waited for.
+    pub(crate) fn is_body_awaited(&self) -> bool {
+        self.0.body_awaited.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn set_body_awaited(&self, awaited: bool) {
+        self.0.body_awaited.store(awaited, Ordering::Relaxed);
+    }
+
+    /// Whether it was given up for that.
+    pub(crate) fn is_body_late(&self) -> bool {
+        self.0.body_late.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn set_body_late(&self) {
+        self.0.body_late.store(true, Ordering::Relaxed);
     }
 
     /// Bytes of the request's body that were read. Counted by the body limit.

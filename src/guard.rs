@@ -47,6 +47,7 @@ use crate::{Facts, Response};
 mod chain;
 pub mod containment;
 mod panic;
+pub(crate) mod patience;
 pub mod waiting;
 
 pub use self::chain::{Entry, Then};

@@ -9,6 +9,7 @@ use crate::{Access, ConfigError, rate_limit::Quota};
 pub struct Profile {
     pub(crate) name: &'static str,
     pub(crate) body_limit: usize,
+    pub(crate) body_patience: Duration,
     pub(crate) deadline: Duration,
     pub(crate) flood: Option<Quota>,
     pub(crate) origins: &'static [&'static str],
@@ -24,6 +25,8 @@ impl Profile {
             name: "production",
             // What axum's extractors allow: no handler that worked before stops working.
             body_limit: 2 * 1024 * 1024,
+            // A mobile client that changes cells needs some seconds; one that needs more has gone, or holds on for its own reasons.
+            body_patience: Duration::from_secs(10),
             // The usual patience of load balancers is 60 s: the service must give up before they do.
             deadline: Duration::from_secs(30),
             // More than a page full of requests, or an office behind one address; far less than a flood.

@@ -317,7 +317,7 @@ impl Stack {
     /// The same stack with another largest body, in bytes: for uploads.
     #[must_use]
     pub fn body_limit(&self, bytes: usize) -> Self {
-        self.varied(|layers| layers.body_limit = BodyLimitLayer::bytes(bytes))
+        self.varied(|layers| layers.body_limit = layers.body_limit.resized(bytes))
     }
 
     /// The same stack with another deadline: for reports that take their time.

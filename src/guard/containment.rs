@@ -26,7 +26,8 @@ use crate::{Facts, Kind, Mode, Rejection, Response, decision::note};
 /// Gives the handler a deadline and a tracing span.
 ///
 /// The deadline ends with the response's head: server-sent events, long downloads and upgraded connections outlive it.
-/// A handler that misses it is dropped and answered for with 504 `handler-timeout`. Needs a tokio runtime with its timer.
+/// A handler that misses it is dropped and answered for with 504 `handler-timeout`, or with 408 `request-timeout` if it was
+/// waiting for the request's body (where a [`BodyLimitLayer`](crate::body_limit::BodyLimitLayer) stands). Needs a tokio runtime with its timer.
 ///
 /// The span is named `request`, at level `INFO`, with `method`, `route`, `request_id` and `trace_id`.
 ///
@@ -158,10 +159,13 @@ where
         if !expired {
             return Poll::Pending;
         }
+        // Whose fault it is: a handler that waits for the client is not late itself.
+        let awaits_client = this.facts.as_ref().is_some_and(Facts::is_body_awaited);
+        let kind = if awaits_client { Kind::RequestTimeout } else { Kind::HandlerTimeout };
         if let Some(facts) = this.facts.as_ref() {
-            note(facts, Mode::Enforce, "containment", "deadline", Kind::HandlerTimeout);
+            note(facts, Mode::Enforce, "containment", "deadline", kind);
         }
-        let rejection = Rejection::new(Kind::HandlerTimeout).cause(format!("no answer within {:?}", this.deadline));
+        let rejection = Rejection::new(kind).cause(format!("no answer within {:?}", this.deadline));
         Poll::Ready(Ok(rejection.respond_to(this.facts.as_ref())))
     }
 }

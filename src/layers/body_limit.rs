@@ -1,15 +1,16 @@
-//! Turns a request away whose body is larger than the service will read.
+//! Turns a request away whose body is larger than the service will read, or slower than it will wait for.
 //!
 //! **The rule.** A `Content-Length` over the limit is refused with 413 `payload-too-large` before anything is read. Any
 //! other body is counted as it is read, and cut at the limit; if the handler then answers with an error, whatever error
-//! it is, that becomes the 413 as well. axum's own `DefaultBodyLimit` is set aside: there is one limit, this one.
+//! it is, that becomes the 413 as well. A body of which nothing comes for 10 s is given up; the handler's error then becomes 408
+//! `request-timeout`. axum's own `DefaultBodyLimit` is set aside: there is one limit, this one.
 //!
 //! ```
 //! use palisade::body_limit::BodyLimitLayer;
 //! let app: axum::Router = axum::Router::new().layer(BodyLimitLayer::bytes(64 * 1024));
 //! ```
 
-use std::ops::ControlFlow;
+use std::{ops::ControlFlow, time::Duration};
 
 use axum::extract::DefaultBodyLimit;
 use axum_core::body::Body;
@@ -21,27 +22,45 @@ use tower_layer::Layer;
 use crate::{
     Facts, Kind, Mode, Rejection, Response,
     decision::{note, object},
-    guard::waiting::{Now, Waiting, WaitingGuard},
+    guard::{
+        patience::Patient,
+        waiting::{Now, Waiting, WaitingGuard},
+    },
 };
 
 /// Limits the request's body. See the [module](self) for the exact rule.
 #[derive(Debug, Clone, Copy)]
 pub struct BodyLimitLayer {
     bytes: usize,
+    patience: Duration,
     mode: Mode,
 }
+
+/// How long the next piece of a body may take. A mobile client that changes cells needs some seconds.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 impl BodyLimitLayer {
     /// At most so many bytes of body.
     #[must_use]
     pub const fn bytes(bytes: usize) -> Self {
-        Self { bytes, mode: Mode::Enforce }
+        Self { bytes, patience: PATIENCE, mode: Mode::Enforce }
     }
 
     /// Whatever comes. axum's own limit then holds.
     #[must_use]
     pub const fn unlimited() -> Self {
-        Self { bytes: usize::MAX, mode: Mode::Off }
+        Self { bytes: usize::MAX, patience: Duration::MAX, mode: Mode::Off }
+    }
+
+    /// How long the next piece of a body may take: 10 s if nothing is said.
+    #[must_use]
+    pub const fn patience(self, patience: Duration) -> Self {
+        Self { patience, ..self }
+    }
+
+    /// The same with another largest body.
+    pub(crate) const fn resized(self, bytes: usize) -> Self {
+        Self { bytes, mode: Mode::Enforce, ..self }
     }
 
     /// Off, report or enforce. What is reported is what was announced; a body without a length is then not counted.
@@ -62,7 +81,8 @@ impl BodyLimitLayer {
     }
 
     pub(crate) fn describe(self) -> Option<(Mode, String)> {
-        (self.bytes < usize::MAX).then(|| (self.mode, format!("{} bytes of request body", self.bytes)))
+        (self.bytes < usize::MAX)
+            .then(|| (self.mode, format!("{} bytes of request body, the next within {:?}", self.bytes, self.patience)))
     }
 }
 
@@ -81,7 +101,7 @@ impl WaitingGuard for BodyLimitLayer {
         let facts = Facts::of(head);
         set_axum_limit_aside(head);
         let (noted, told) = (facts.clone(), facts.clone());
-        let body = body.map_frame(move |frame| {
+        let body = Patient::new(body, self.patience, facts.clone()).map_frame(move |frame| {
             told.add_received(frame.data_ref().map_or(0, |data| data.len() as u64));
             frame
         });
@@ -100,11 +120,15 @@ impl WaitingGuard for BodyLimitLayer {
     }
 
     fn on_response(&self, facts: &mut Self::Ticket, response: &mut Response) {
-        if let Some(facts) = facts
-            && facts.body_overflowed()
-            && (response.status().is_client_error() || response.status().is_server_error())
-        {
-            let rejection = self.rejection();
+        let Some(facts) = facts else { return };
+        let rejection = if facts.body_overflowed() {
+            self.rejection()
+        } else if facts.is_body_late() {
+            Rejection::new(Kind::RequestTimeout).detail("The body came too slowly.")
+        } else {
+            return;
+        };
+        if response.status().is_client_error() || response.status().is_server_error() {
             note(facts, Mode::Enforce, "body_limit", "body", rejection.kind());
             rejection.replace(response, facts);
         }

@@ -217,6 +217,12 @@ impl StackBuilder {
         self
     }
 
+    /// How long the next piece of a request's body may take.
+    pub fn body_patience(mut self, patience: Duration) -> Self {
+        self.profile.body_patience = patience;
+        self
+    }
+
     /// How long a handler may take to answer.
     pub fn deadline(mut self, deadline: Duration) -> Self {
         self.profile.deadline = deadline;
@@ -240,7 +246,7 @@ impl StackBuilder {
     /// # Errors
     /// Every mistake in the settings, in one [`ConfigError`]: a profile, an origin, a CIDR, a quota that is none.
     pub fn build(self) -> Result<Stack, ConfigError> {
-        let Profile { name, body_limit, deadline, flood, origins, access, response_time } = self.profile;
+        let Profile { name, body_limit, body_patience, deadline, flood, origins, access, response_time } = self.profile;
         let mut mistakes = self.mistakes;
         let origins = origins.iter().map(|origin| (*origin).to_owned()).chain(self.origins);
         let named = mistakes.keep(CorsLayer::origins(origins)).map(|cors| cors.credentials(self.credentials));
@@ -251,6 +257,9 @@ impl StackBuilder {
         let limits = self.limits.map(|limits| limits.0.or_else(RateLimitBuilder::build));
         if body_limit == 0 {
             mistakes.push("body limit", "is 0 bytes, which refuses every body");
+        }
+        if body_patience.is_zero() {
+            mistakes.push("body patience", "is 0, which no body meets");
         }
         if deadline.is_zero() {
             mistakes.push("deadline", "is 0, which no handler meets");
@@ -292,7 +301,7 @@ impl StackBuilder {
             compression: self.compression,
             rate_limit,
             problem: Some(ProblemLayer::new()),
-            body_limit: BodyLimitLayer::bytes(body_limit),
+            body_limit: BodyLimitLayer::bytes(body_limit).patience(body_patience),
             containment: self.containment.deadline(deadline),
         };
         mistakes.or(()).map(|()| Stack::of(layers))

@@ -31,6 +31,7 @@ mod metrics_load;
 mod metrics_told;
 mod pains;
 mod prometheus;
+mod slow_bodies;
 #[cfg(feature = "compression")]
 mod streams;
 mod support;
