@@ -46,7 +46,7 @@ use crate::{Facts, Response};
 
 mod chain;
 pub mod containment;
-mod panic;
+pub(crate) mod panic;
 pub(crate) mod patience;
 pub mod waiting;
 

@@ -38,6 +38,7 @@ pub mod health;
 mod layers;
 mod principal;
 mod profile;
+mod redact;
 pub mod rejection;
 mod serve;
 pub mod stack;

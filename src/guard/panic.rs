@@ -10,8 +10,8 @@ use crate::{Facts, Rejection, Response};
 
 /// What a caught panic said. In a body it is the error that the stream ends with.
 #[derive(Debug)]
-pub(super) struct Panic {
-    pub(super) message: String,
+pub(crate) struct Panic {
+    pub(crate) message: String,
 }
 
 impl Panic {
@@ -50,6 +50,6 @@ impl From<Box<dyn Any + Send>> for Panic {
 ///
 /// What a panicking guard or handler leaves half done is its own: palisade's state is atomics and finished values.
 #[inline]
-pub(super) fn caught<T>(f: impl FnOnce() -> T) -> Result<T, Panic> {
+pub(crate) fn caught<T>(f: impl FnOnce() -> T) -> Result<T, Panic> {
     catch_unwind(AssertUnwindSafe(f)).map_err(Panic::from)
 }

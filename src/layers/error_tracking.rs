@@ -9,59 +9,71 @@
 //! let app: axum::Router = axum::Router::new().layer(palisade::error_tracking::ErrorTrackingLayer::new());
 //! ```
 //!
-//! Counts are kept by [`ErrorTrackingLayer::statistics`].
+//! Counts, rates and the last failures are kept by [`ErrorTrackingLayer::statistics`]. Secrets that are seen in a cause (a token, a
+//! password in a URL) are taken out of it before it goes anywhere. Others can be told by a [`Reporter`]:
+//!
+//! ```
+//! use palisade::error_tracking::{ErrorTrackingLayer, Failure};
+//! let tracking = ErrorTrackingLayer::new().reporter(|failure: &Failure<'_>| {
+//!     eprintln!("{} on {}: {}", failure.reason(), failure.facts().route(), failure.cause());
+//! });
+//! ```
 
-use std::{
-    ops::ControlFlow,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering::Relaxed},
-    },
-    time::Instant,
-};
+mod failure;
+mod statistics;
+
+use std::{ops::ControlFlow, sync::Arc};
 
 use http::request::Parts;
-use serde_json::{Value, json};
+use serde_json::Value;
 use tower_layer::Layer;
 
-use crate::{End, Facts, Guard, Rejection, Response, guard::Guarded};
+pub use self::failure::{Failure, Reporter};
+use self::{failure::Reporters, statistics::Statistics};
+use crate::{
+    End, Facts, Guard, Rejection, Response,
+    guard::{Guarded, panic::caught},
+    redact::redacted,
+};
 
 /// Logs and counts what broke. See the [module](self) for the exact rule.
 #[derive(Debug, Clone)]
 pub struct ErrorTrackingLayer {
-    counts: Arc<Counts>,
-}
-
-#[derive(Debug)]
-struct Counts {
-    since: Instant,
-    client_errors: AtomicU64,
-    server_errors: AtomicU64,
-    panics: AtomicU64,
+    statistics: Arc<Statistics>,
+    reporters: Reporters,
 }
 
 impl ErrorTrackingLayer {
     /// Counts from now on.
     #[must_use]
     pub fn new() -> Self {
-        let zero = || AtomicU64::new(0);
-        let counts = Counts { since: Instant::now(), client_errors: zero(), server_errors: zero(), panics: zero() };
-        Self { counts: Arc::new(counts) }
+        Self { statistics: Arc::new(Statistics::new()), reporters: Reporters(Arc::new([])) }
     }
 
-    /// What broke since the start, as JSON: `total_errors`, `error_counts` (a panic is a `server` error too), `error_rate_per_minute`, `tracking_duration_minutes`.
+    /// One more who is told of every failure. What panics in it is caught and logged.
+    #[must_use]
+    pub fn reporter(self, reporter: impl Reporter) -> Self {
+        let reporters = self.reporters.0.iter().cloned().chain([Arc::new(reporter) as Arc<dyn Reporter>]);
+        Self { reporters: Reporters(reporters.collect()), ..self }
+    }
+
+    /// What broke since the start, as JSON: `total_errors` and `error_counts` (a panic is a `server` error too), `error_levels`
+    /// (`info`: 4xx; `warning`: 502 to 504, which a sound program meets; `error`: the other 5xx), `error_types` by reason,
+    /// `error_routes`, `status_classes`, `error_rate_per_minute` since the start and `error_rates_per_minute` over the last 1, 5 and
+    /// 15 minutes, `tracking_duration_minutes`, and the `last_errors`, 50 at most. Memory does not grow with traffic.
     pub fn statistics(&self) -> Value {
-        let Counts { since, client_errors, server_errors, panics } = &*self.counts;
-        let (client, server) = (client_errors.load(Relaxed), server_errors.load(Relaxed));
-        let minutes = since.elapsed().as_secs_f64() / 60.0;
-        #[expect(clippy::cast_precision_loss, reason = "a rate is no count")]
-        let rate = (client + server) as f64 / minutes.max(1.0);
-        json!({
-            "total_errors": client + server,
-            "error_counts": { "client": client, "server": server, "panic": panics.load(Relaxed) },
-            "error_rate_per_minute": rate,
-            "tracking_duration_minutes": minutes,
-        })
+        self.statistics.told()
+    }
+
+    fn failed(&self, facts: &Facts, status: u16, reason: &'static str, cause: &str, is_panic: bool) {
+        let failure = Failure { facts, status, reason, cause: &redacted(cause), is_panic };
+        log(&failure);
+        self.statistics.failure(&failure);
+        for reporter in &*self.reporters.0 {
+            if let Err(panic) = caught(|| reporter.report(&failure)) {
+                tracing::error!(target: "palisade::error", panic = %redacted(&panic.message), "a reporter panicked");
+            }
+        }
     }
 }
 
@@ -81,47 +93,39 @@ impl Guard for ErrorTrackingLayer {
 
     fn on_response(&self, facts: &mut Facts, response: &mut Response) {
         let status = response.status();
-        if status.is_client_error() {
-            self.counts.client_errors.fetch_add(1, Relaxed);
-        }
-        if !status.is_server_error() {
+        if !(status.is_client_error() || status.is_server_error()) {
             return;
         }
         let rejection = response.extensions().get::<Rejection>();
-        // A refusal that the application answers in its own way, with a 503 say, is still no fault of the service.
-        if rejection.is_some_and(|rejection| rejection.kind().status().is_client_error()) {
-            return;
-        }
-        self.counts.server_errors.fetch_add(1, Relaxed);
         let reason = rejection.map_or("handler", |rejection| rejection.kind().slug());
-        let cause = rejection.and_then(Rejection::reported_cause).unwrap_or("none given");
-        if rejection.is_some_and(Rejection::is_panic) {
-            self.counts.panics.fetch_add(1, Relaxed);
+        // A refusal that the application answers in its own way, with a 503 say, is still no fault of the service.
+        let is_refusal = rejection.is_some_and(|rejection| rejection.kind().status().is_client_error());
+        if status.is_client_error() {
+            self.statistics.client_error(facts, reason);
+        } else if !is_refusal {
+            let cause = rejection.and_then(Rejection::reported_cause).unwrap_or("none given");
+            let is_panic = rejection.is_some_and(Rejection::is_panic);
+            self.failed(facts, status.as_u16(), reason, cause, is_panic);
         }
-        report(facts, status.as_u16(), reason, cause);
     }
 
     fn on_end(&self, facts: Facts, end: End) {
-        let (reason, cause) = match end {
-            End::Panicked(message) => ("body-panic", message),
-            End::Failed(error) => ("broken-off", error),
-            _ => return,
-        };
-        self.counts.server_errors.fetch_add(1, Relaxed);
-        if reason == "body-panic" {
-            self.counts.panics.fetch_add(1, Relaxed);
+        match end {
+            End::Panicked(message) => self.failed(&facts, 0, "body-panic", message, true),
+            End::Failed(error) => self.failed(&facts, 0, "broken-off", error, false),
+            End::Complete | End::Aborted => {}
         }
-        report(&facts, 0, reason, cause);
     }
 }
 
-/// `status` is that of the answer, 0 where its head was gone before it broke.
-fn report(facts: &Facts, status: u16, reason: &str, cause: &str) {
+fn log(failure: &Failure<'_>) {
+    let facts = failure.facts();
     tracing::error!(
         target: "palisade::error",
-        status,
-        reason,
-        cause,
+        status = failure.status(),
+        reason = failure.reason(),
+        cause = failure.cause(),
+        operational = failure.is_operational(),
         method = %facts.method(),
         route = facts.route(),
         request_id = facts.request_id().map(tracing::field::display),

@@ -17,7 +17,7 @@ use crate::{
     client_ip::ClientIpLayer,
     containment::ContainmentLayer,
     cors::CorsLayer,
-    error_tracking::ErrorTrackingLayer,
+    error_tracking::{ErrorTrackingLayer, Reporter},
     hygiene::HygieneLayer,
     metrics::MetricsLayer,
     problem::ProblemLayer,
@@ -49,6 +49,7 @@ pub struct StackBuilder {
     trace_context: TraceContextLayer,
     access_log: AccessLogLayer,
     containment: ContainmentLayer,
+    error_tracking: ErrorTrackingLayer,
     #[cfg(feature = "compression")]
     compression: Option<crate::compression::CompressionLayer>,
     metrics: Option<MetricsLayer>,
@@ -100,6 +101,7 @@ impl StackBuilder {
             trace_context: TraceContextLayer::new(),
             access_log: AccessLogLayer::events(),
             containment: ContainmentLayer::unlimited(),
+            error_tracking: ErrorTrackingLayer::new(),
             #[cfg(feature = "compression")]
             compression: None,
             metrics: None,
@@ -229,6 +231,12 @@ impl StackBuilder {
         self
     }
 
+    /// One more who is told of every failure: see [`Reporter`].
+    pub fn reporter(mut self, reporter: impl Reporter) -> Self {
+        self.error_tracking = self.error_tracking.reporter(reporter);
+        self
+    }
+
     /// Makes the handler's span in the application's own way: see [`ContainmentLayer::span`].
     pub fn span(mut self, make: impl Fn(&Facts) -> Span + Send + Sync + 'static) -> Self {
         self.containment = self.containment.span(make);
@@ -290,7 +298,7 @@ impl StackBuilder {
             metrics: Some(self.metrics.unwrap_or_default()),
             access_log: Some(self.access_log),
             response_time: response_time.then(ResponseTimeLayer::new),
-            error_tracking: Some(ErrorTrackingLayer::new()),
+            error_tracking: Some(self.error_tracking),
             security_headers: Some(self.security_headers),
             cors,
             hygiene: Some(self.hygiene),

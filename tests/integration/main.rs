@@ -10,6 +10,7 @@ mod compression;
 mod config;
 mod corners;
 mod cors;
+mod error_tracking;
 mod examples;
 mod header_forms;
 mod health;

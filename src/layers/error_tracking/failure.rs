@@ -1,0 +1,72 @@
+//! What broke, and whom to tell.
+
+use std::{fmt, sync::Arc};
+
+use crate::Facts;
+
+/// A request that broke: answered with a 5xx, or broken off while it was streamed.
+#[derive(Debug)]
+pub struct Failure<'a> {
+    pub(super) facts: &'a Facts,
+    pub(super) status: u16,
+    pub(super) reason: &'static str,
+    pub(super) cause: &'a str,
+    pub(super) is_panic: bool,
+}
+
+impl Failure<'_> {
+    /// What is known about the request: id, trace, route, method, client, principal, tier.
+    pub const fn facts(&self) -> &Facts {
+        self.facts
+    }
+
+    /// The status of the answer; 0 where its head was gone before it broke.
+    pub const fn status(&self) -> u16 {
+        self.status
+    }
+
+    /// The slug of the refusal; `handler` where the handler said no more than a status, `body-panic` and `broken-off` for what broke
+    /// while it was streamed.
+    pub const fn reason(&self) -> &'static str {
+        self.reason
+    }
+
+    /// Why, without the secrets that were seen in it.
+    pub const fn cause(&self) -> &str {
+        self.cause
+    }
+
+    /// Whether it was a panic, in a guard, the handler or the body.
+    pub const fn is_panic(&self) -> bool {
+        self.is_panic
+    }
+
+    /// Whether a sound program meets it: a service behind failed, a deadline was missed, it is overloaded. Anything else
+    /// asks for a programmer.
+    pub fn is_operational(&self) -> bool {
+        !self.is_panic && matches!(self.status, 502..=504)
+    }
+}
+
+/// Told of every failure, once: to send it to whoever tracks errors.
+///
+/// It is called where the request is served, and must not wait: what takes time belongs in a queue with an end.
+pub trait Reporter: Send + Sync + 'static {
+    /// One failure.
+    fn report(&self, failure: &Failure<'_>);
+}
+
+impl<F: Fn(&Failure<'_>) + Send + Sync + 'static> Reporter for F {
+    fn report(&self, failure: &Failure<'_>) {
+        self(failure);
+    }
+}
+
+#[derive(Clone)]
+pub(super) struct Reporters(pub(super) Arc<[Arc<dyn Reporter>]>);
+
+impl fmt::Debug for Reporters {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} reporters", self.0.len())
+    }
+}
