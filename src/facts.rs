@@ -22,7 +22,7 @@ use std::{
 };
 
 use axum::extract::{ConnectInfo, FromRequestParts, MatchedPath};
-use http::{Method, Uri, request::Parts};
+use http::{Method, Uri, request::Parts, uri::Authority};
 
 use tracing::field::DisplayValue;
 
@@ -46,6 +46,7 @@ struct Inner {
     peer: Option<IpAddr>,
     started: Instant,
     client: OnceLock<ClientIp>,
+    forwarded_host: OnceLock<Authority>,
     request_id: OnceLock<RequestId>,
     trace: OnceLock<Trace>,
     principal: OnceLock<Principal>,
@@ -83,6 +84,7 @@ impl Facts {
             // Tokio's clock, so that a test can advance it.
             started: tokio::time::Instant::now().into_std(),
             client: OnceLock::new(),
+            forwarded_host: OnceLock::new(),
             request_id: OnceLock::new(),
             trace: OnceLock::new(),
             principal: OnceLock::new(),
@@ -156,6 +158,12 @@ impl Facts {
         self.0.peer
     }
 
+    /// The host that the client asked for, and the port if one was named, as a trusted proxy says. Where none says so it is
+    /// `None`, and the request's own `Host` is what was asked for.
+    pub fn forwarded_host(&self) -> Option<&Authority> {
+        self.0.forwarded_host.get()
+    }
+
     /// The request's id. `None` where no [`RequestIdLayer`](crate::request_id::RequestIdLayer) stands.
     pub fn request_id(&self) -> Option<&RequestId> {
         self.0.request_id.get()
@@ -197,6 +205,10 @@ impl Facts {
 
     pub(crate) fn set_client(&self, client: ClientIp) {
         let _ = self.0.client.set(client);
+    }
+
+    pub(crate) fn set_forwarded_host(&self, host: Authority) {
+        let _ = self.0.forwarded_host.set(host);
     }
 
     pub(crate) fn set_request_id(&self, id: RequestId) {

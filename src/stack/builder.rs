@@ -14,7 +14,7 @@ use crate::{
     access_log::AccessLogLayer,
     authentication::{Authenticated, AuthenticationLayer},
     body_limit::BodyLimitLayer,
-    client_ip::ClientIpLayer,
+    client_ip::ClientIpBuilder,
     containment::ContainmentLayer,
     cors::CorsLayer,
     error_tracking::{ErrorTrackingLayer, Reporter},
@@ -39,6 +39,7 @@ pub struct StackBuilder {
     origins: Vec<String>,
     credentials: bool,
     trusted_proxies: Vec<String>,
+    client_ip: ClientIpBuilder,
     authentication: Option<AuthenticationLayer>,
     tiers: Option<TierLookup>,
     limits: Option<Limits>,
@@ -91,6 +92,7 @@ impl StackBuilder {
             origins: Vec::new(),
             credentials: false,
             trusted_proxies: Vec::new(),
+            client_ip: ClientIpBuilder::default(),
             authentication: None,
             tiers: None,
             limits: None,
@@ -127,6 +129,13 @@ impl StackBuilder {
     /// CIDRs or addresses of the proxies in front: whom they forward for is believed.
     pub fn trusted_proxies<S: AsRef<str>>(mut self, proxies: impl IntoIterator<Item = S>) -> Self {
         self.trusted_proxies.extend(proxies.into_iter().map(|proxy| proxy.as_ref().to_owned()));
+        self
+    }
+
+    /// How proxies say whom they forward for, where that is not `X-Forwarded-For` from [`trusted_proxies`](Self::trusted_proxies):
+    /// see [`client_ip`](crate::client_ip). Those named there and here are the same.
+    pub fn client_ip(mut self, client_ip: ClientIpBuilder) -> Self {
+        self.client_ip = client_ip;
         self
     }
 
@@ -291,7 +300,7 @@ impl StackBuilder {
             profile: name,
             limits: Arc::new(Mutex::new(limits)),
             access,
-            client_ip: mistakes.keep(ClientIpLayer::trusting(self.trusted_proxies)),
+            client_ip: mistakes.keep(self.client_ip.proxies(self.trusted_proxies).build()),
             request_id: Some(self.request_id),
             trace_context: Some(self.trace_context),
             sensitive: Some(SensitiveLayer::new()),
