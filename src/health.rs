@@ -41,7 +41,7 @@ use serde_json::{Value, json};
 use tokio::{sync::Mutex, time::Instant};
 
 pub use self::check::Check;
-use crate::{Access, Response, Stack, rate_limit::presets};
+use crate::{Access, Response, Stack, error_tracking::Expected, rate_limit::presets};
 
 /// The checks of a service and the routes that tell of them.
 #[derive(Debug, Clone, Default)]
@@ -100,7 +100,7 @@ async fn live() -> Response {
 
 async fn ready(State(running): State<Arc<Running>>) -> Response {
     let (status, _) = running.found().await;
-    (status, uncached(Json(json!({ "status": word(status) })))).into_response()
+    expected((status, uncached(Json(json!({ "status": word(status) })))).into_response())
 }
 
 async fn report(State(running): State<Arc<Running>>, request: Request) -> Response {
@@ -110,7 +110,13 @@ async fn report(State(running): State<Arc<Running>>, request: Request) -> Respon
         told["uptimeSeconds"] = running.since.elapsed().as_secs().into();
         told["checks"] = checks;
     }
-    (status, uncached(Json(told))).into_response()
+    expected((status, uncached(Json(told))).into_response())
+}
+
+/// A probe comes every few seconds, and is answered as it should be.
+fn expected(mut response: Response) -> Response {
+    response.extensions_mut().insert(Expected);
+    response
 }
 
 impl Running {

@@ -7,6 +7,8 @@ use futures_util::{
     future::{BoxFuture, TryFutureExt as _},
 };
 
+use crate::redact::redacted;
+
 type Probe = dyn Fn() -> BoxFuture<'static, Result<(), String>> + Send + Sync;
 
 /// A named check with a timeout. One that is not critical is reported, and takes nothing out of service.
@@ -61,7 +63,7 @@ impl Check {
             Err(_) => Err(format!("no answer within {:?}", self.timeout)),
         };
         if let Err(reason) = &result {
-            tracing::warn!(target: "palisade::health", check = &*self.name, critical = self.critical, reason, "a check failed");
+            tracing::warn!(target: "palisade::health", check = &*self.name, critical = self.critical, reason = &*redacted(reason), "a check failed");
         }
         result
     }

@@ -2,7 +2,7 @@
 //!
 //! **The rule.** An answer of 500 or more is one `ERROR` event of target `palisade::error` with status, reason, method,
 //! route, request id and cause; so is an answer that broke off, by a panic in its body (the stream is
-//! cut) or an error in it. The cause is never sent.
+//! cut) or an error in it. The cause is never sent. A readiness probe that fails is none: the check that failed is told.
 //! Panics in guards and handlers are caught by the guards' plumbing, answered as 500 `internal-error`, and seen here like any other.
 //!
 //! ```
@@ -35,6 +35,10 @@ use crate::{
     guard::{Guarded, panic::caught},
     redact::redacted,
 };
+
+/// On an answer of 500 or more that is no failure: a probe that says the service is not ready has done its work.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Expected;
 
 /// Logs and counts what broke. See the [module](self) for the exact rule.
 #[derive(Debug, Clone)]
@@ -94,6 +98,9 @@ impl Guard for ErrorTrackingLayer {
     fn on_response(&self, facts: &mut Facts, response: &mut Response) {
         let status = response.status();
         if !(status.is_client_error() || status.is_server_error()) {
+            return;
+        }
+        if response.extensions().get::<Expected>().is_some() {
             return;
         }
         let rejection = response.extensions().get::<Rejection>();

@@ -5,7 +5,7 @@ use std::{io, time::Duration};
 use axum::{Router, body::Body, http::StatusCode, routing::get};
 use palisade::{Access, Check, Health};
 
-use crate::support::{application, from_peer, get_from, send, stack};
+use crate::support::{application, from_peer, get_from, log, send, stack};
 
 fn good(name: &'static str) -> Check {
     Check::new(name, || async { Ok::<_, io::Error>(()) })
@@ -136,4 +136,21 @@ async fn the_page_for_people_has_a_limit_of_its_own() {
         statuses.push(send(&app, get_from("192.0.2.1", "/health")).await.status.as_u16());
     }
     assert_eq!(statuses, [vec![200; 10], vec![429]].concat());
+}
+
+#[tokio::test]
+async fn a_service_that_is_not_ready_is_no_failure_for_each_probe() {
+    let log = log();
+    let stack = stack().access(Access::loopback()).build().unwrap();
+    let app = Health::new().check(bad("database").critical()).router(&stack).merge(stack.inner_routes());
+    let mut ids = Vec::new();
+    for uri in ["/health/ready", "/ready", "/health"] {
+        let answer = send(&app, get_from("192.0.2.1", uri)).await;
+        assert_eq!(answer.status, 503, "{uri}");
+        ids.push(answer.header("x-request-id").to_owned());
+    }
+    assert_eq!(send(&app, get_from("127.0.0.1", "/errors/stats")).await.json()["total_errors"], 0);
+    let failures = log.lines_with("palisade::error");
+    assert!(ids.iter().all(|id| !failures.iter().any(|line| line.contains(id))), "{failures:#?}");
+    assert!(!log.lines_with("a check failed").is_empty(), "but the check is told of");
 }
