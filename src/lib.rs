@@ -40,7 +40,7 @@ mod principal;
 mod profile;
 mod redact;
 pub mod rejection;
-mod serve;
+pub mod serve;
 pub mod stack;
 mod text;
 mod trust;
@@ -63,7 +63,7 @@ pub use crate::{
     principal::Principal,
     profile::Profile,
     rejection::{Kind, Rejection},
-    serve::{serve, serve_until},
+    serve::{Server, serve, serve_until},
     stack::{Part, Stack},
     trust::Trust,
 };

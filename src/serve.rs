@@ -1,30 +1,43 @@
 //! Serves a router so that palisade can see who is connected, and so that no connection outstays its welcome.
+//!
+//! **The rule.** Every request carries its peer's address: the socket's, or what a load balancer's PROXY header says, where
+//! [`ServerBuilder::proxy_protocol`] names the balancer. A connection on which no head of a request becomes whole in 75 s is
+//! closed; a head of more than 32 KiB is answered with 431. After the stop nothing more is accepted, connections between
+//! two requests are closed, a head that is on its way has 5 s to become whole, and running requests have 25 s to end: what
+//! is left then is cut. A connection that was upgraded (a WebSocket) is the application's, and not waited for.
+//!
+//! HTTP/1.1.
+//!
+//! ```no_run
+//! # async fn run(app: axum::Router) -> Result<(), Box<dyn std::error::Error>> {
+//! use std::time::Duration;
+//! use palisade::serve::Server;
+//!
+//! let listener = tokio::net::TcpListener::bind("0.0.0.0:3000").await?;
+//! let server = Server::builder().proxy_protocol(["10.0.0.0/8"]).drain_time(Duration::from_secs(50)).build()?;
+//! server.serve(listener, app).await?;
+//! # Ok(()) }
+//! ```
 
-use std::{future::Future, io, net::SocketAddr, pin::pin, time::Duration};
+use std::{future::Future, io, pin::pin, sync::Arc, time::Duration};
 
-use axum::{Router, extract::ConnectInfo};
-use axum_core::body::Body;
+use axum::Router;
 use futures_util::future::{Either, select};
-use http::Request;
-use hyper::{body::Incoming, server::conn::http1, service::service_fn};
-use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::{
-    net::{TcpListener, TcpStream},
-    sync::watch,
-};
-use tower_service::Service as _;
+use ipnet::IpNet;
+use tokio::{net::TcpListener, sync::watch, time::timeout};
 
-/// How long a connection may take to send a request's head, idle time before it included. More than the 60 s after
-/// which load balancers give an idle connection up: of the two, they must be the first.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(75);
+mod builder;
+mod connection;
+mod proxy_protocol;
+mod wire;
 
-/// How long running requests may take to end. Kubernetes kills 30 s after it has asked.
-const DRAIN_TIMEOUT: Duration = Duration::from_secs(25);
+pub use self::builder::ServerBuilder;
 
 /// Serves `app` on `listener` until `SIGTERM` or Ctrl-C, then lets running requests finish for up to 25 s.
 ///
 /// It gives every request its peer's address, without which all clients share one rate limit, and closes a connection
-/// whose next request has not sent its head after 75 s. HTTP/1.1, with upgrades.
+/// whose next request has not sent its head after 75 s. HTTP/1.1, with upgrades. To say
+/// more, see [`Server`].
 ///
 /// ```no_run
 /// # async fn run() -> Result<(), Box<dyn std::error::Error>> {
@@ -36,51 +49,102 @@ const DRAIN_TIMEOUT: Duration = Duration::from_secs(25);
 /// # Errors
 /// Those of the listener that waiting does not mend.
 pub async fn serve(listener: TcpListener, app: Router) -> io::Result<()> {
-    serve_until(listener, app, told_to_stop()).await
+    Server::default().serve(listener, app).await
 }
 
-/// [`serve`], until `stop` is ready.
+/// [`serve()`], until `stop` is ready.
 ///
 /// # Errors
-/// As [`serve`].
+/// As [`serve()`].
 pub async fn serve_until(listener: TcpListener, app: Router, stop: impl Future<Output = ()>) -> io::Result<()> {
-    // Connections hear of the stop through their receivers; when the last is dropped, the last has ended.
-    let (stopping, connections) = watch::channel(());
-    let mut stop = pin!(stop);
-    loop {
-        match select(pin!(listener.accept()), stop.as_mut()).await {
-            Either::Left((Ok((stream, peer)), _)) => {
-                tokio::spawn(talk(stream, peer, app.clone(), connections.clone()));
-            }
-            Either::Left((Err(error), _)) => outlive(error).await?,
-            Either::Right(_) => break,
-        }
-    }
-    drop((listener, connections));
-    stopping.send_replace(());
-    select(pin!(stopping.closed()), pin!(tokio::time::sleep(DRAIN_TIMEOUT))).await;
-    Ok(())
+    Server::default().serve_until(listener, app, stop).await
 }
 
-async fn talk(stream: TcpStream, peer: SocketAddr, app: Router, mut stopped: watch::Receiver<()>) {
-    // Answers are written whole; there is nothing to wait for.
-    let _ = stream.set_nodelay(true);
-    let service = service_fn(move |mut request: Request<Incoming>| {
-        request.extensions_mut().insert(ConnectInfo(peer));
-        app.clone().call(request.map(Body::new))
-    });
-    let mut http = http1::Builder::new();
-    http.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT);
-    let mut connection = pin!(http.serve_connection(TokioIo::new(stream), service).with_upgrades());
-    let ended = match select(connection.as_mut(), pin!(stopped.changed())).await {
-        Either::Left((ended, _)) => ended,
-        Either::Right(_) => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
+/// Serves as [`serve()`] does, with what its [builder](Self::builder) was told. See the [module](self) for the exact rule.
+#[derive(Debug, Clone, Default)]
+pub struct Server(Arc<Settings>);
+
+#[derive(Debug, Clone)]
+struct Settings {
+    head_timeout: Duration,
+    head_size: u32,
+    drain_time: Duration,
+    balancers: Vec<IpNet>,
+    proxy_header_timeout: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            // Load balancers give an idle connection up after 60 s: of the two, they must be the first.
+            head_timeout: Duration::from_secs(75),
+            // What nginx takes.
+            head_size: 32 * 1024,
+            // Kubernetes kills 30 s after it has asked.
+            drain_time: Duration::from_secs(25),
+            balancers: Vec::new(),
+            // The specification asks for 3 s at least, for a packet that must be sent again.
+            proxy_header_timeout: Duration::from_secs(5),
         }
-    };
-    if let Err(error) = ended {
-        tracing::debug!(target: "palisade::serve", %peer, %error, "a connection ended early");
+    }
+}
+
+/// How far the server has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Phase {
+    Serving,
+    /// What runs may end.
+    Stopping,
+    /// What still runs is cut.
+    Over,
+}
+
+impl Server {
+    /// As [`serve()`] serves, until told otherwise.
+    pub fn builder() -> ServerBuilder {
+        ServerBuilder::new()
+    }
+
+    /// Serves `app` on `listener` until `SIGTERM` or Ctrl-C, then lets running requests finish.
+    ///
+    /// # Errors
+    /// Those of the listener that waiting does not mend.
+    pub async fn serve(&self, listener: TcpListener, app: Router) -> io::Result<()> {
+        self.serve_until(listener, app, told_to_stop()).await
+    }
+
+    /// [`serve()`](Self::serve), until `stop` is ready.
+    ///
+    /// # Errors
+    /// As [`serve()`](Self::serve).
+    pub async fn serve_until(
+        &self,
+        listener: TcpListener,
+        app: Router,
+        stop: impl Future<Output = ()>,
+    ) -> io::Result<()> {
+        // Connections hear of the stop through their receivers; when the last is dropped, the last has ended.
+        let (phase, connections) = watch::channel(Phase::Serving);
+        let mut stop = pin!(stop);
+        loop {
+            match select(pin!(listener.accept()), stop.as_mut()).await {
+                Either::Left((Ok((stream, socket)), _)) => {
+                    let settings = Arc::clone(&self.0);
+                    tokio::spawn(connection::talk(stream, socket, app.clone(), settings, connections.clone()));
+                }
+                Either::Left((Err(error), _)) => outlive(error).await?,
+                Either::Right(_) => break,
+            }
+        }
+        drop((listener, connections));
+        phase.send_replace(Phase::Stopping);
+        if timeout(self.0.drain_time, phase.closed()).await.is_err() {
+            // Each connection watches both ends of the drain.
+            let connections = phase.receiver_count().div_ceil(2);
+            tracing::warn!(target: "palisade::serve", connections, "the time to drain is over: what still runs is cut");
+            phase.send_replace(Phase::Over);
+        }
+        Ok(())
     }
 }
 

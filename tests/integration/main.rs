@@ -32,6 +32,7 @@ mod metrics_load;
 mod metrics_told;
 mod pains;
 mod prometheus;
+mod serve;
 mod slow_bodies;
 #[cfg(feature = "compression")]
 mod streams;
