@@ -27,6 +27,7 @@
 //! unless [`Policy::missing_key`] says otherwise. The tier is left in the [`Facts`].
 
 mod caller;
+mod charge;
 mod compiled;
 mod cost;
 mod digits;
@@ -302,7 +303,7 @@ enum Todo {
 #[derive(Debug)]
 struct Charges {
     rules: Arc<Rules>,
-    all: compiled::Charges,
+    all: charge::Charges,
     tells: bool,
     cost: Option<Cost>,
     failed: bool,
@@ -325,7 +326,7 @@ impl Guard for RateLimitLayer {
         let moment =
             facts.as_ref().map_or_else(|| self.shared.clock.now(), |facts| self.shared.clock.at(facts.started()));
         let caller = Caller::of(facts.as_ref(), head);
-        let mut all = compiled::Charges::new();
+        let mut all = charge::Charges::new();
         if !rules.admits_anything(head, caller, moment)? {
             rules.charges(&mut all, head, caller)?;
             rules.charge(&mut all, head, caller, moment)?;

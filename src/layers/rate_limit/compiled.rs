@@ -10,11 +10,11 @@ use std::{
 
 use foldhash::quality::SeedableRandomState;
 use http::request::Parts;
-use smallvec::SmallVec;
 
 use super::{
     MissingKey, Policy, Quota, Subject,
     caller::Caller,
+    charge::{Charge, Charges, Held, KeyIsMissing},
     headers::Said,
     key::Hashes,
     limit::{Limit, Moment, Receipt, Standing, Store},
@@ -62,29 +62,6 @@ pub(super) struct Counters {
     pub(super) allowed: AtomicU64,
     pub(super) refused: AtomicU64,
     pub(super) near: AtomicU64,
-}
-
-/// What a charge that was made is to be undone with.
-#[derive(Debug)]
-enum Held {
-    Charged(Receipt),
-    Reserved(Reserved),
-}
-
-/// What a request is to be charged, mostly by one policy.
-pub(super) type Charges = SmallVec<[Charge; 1]>;
-
-/// A charge that a request is to bear, and what came of it.
-#[derive(Debug)]
-pub(super) struct Charge {
-    pub(super) policy: usize,
-    tier: usize,
-    key: u64,
-    /// Whether this is the charge on the network around the address; it follows that on the address.
-    pub(super) is_around: bool,
-    pub(super) cost: u32,
-    pub(super) standing: Standing,
-    held: Option<Held>,
 }
 
 impl Compiled {
@@ -396,10 +373,6 @@ fn unlisted(tiers: &[Tier]) -> usize {
     let by_rate = |(_, a): &(usize, &Tier), (_, b): &(usize, &Tier)| a.quota.rate().total_cmp(&b.quota.rate());
     anonymous.or_else(|| tiers.iter().enumerate().min_by(by_rate).map(|(index, _)| index)).unwrap_or(0)
 }
-
-/// The key is missing, and the policy says to refuse then.
-#[derive(Debug)]
-pub(super) struct KeyIsMissing;
 
 impl fmt::Debug for Compiled {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

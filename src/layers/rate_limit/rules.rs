@@ -12,7 +12,8 @@ use smallvec::SmallVec;
 use super::{
     Rules,
     caller::Caller,
-    compiled::{Charge, Charges, Compiled},
+    charge::{Charge, Charges},
+    compiled::Compiled,
     cost::Cost,
     headers::{Said, Tightest, retry_after, set_retry_after},
     limit::{Moment, Standing},
