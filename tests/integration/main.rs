@@ -5,6 +5,7 @@
 mod access_log;
 mod allocations;
 mod app_errors;
+mod client_ip_attacks;
 #[cfg(feature = "compression")]
 mod compression;
 mod config;
