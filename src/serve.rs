@@ -6,7 +6,7 @@
 //! two requests are closed, a head that is on its way has 5 s to become whole, and running requests have 25 s to end: what
 //! is left then is cut. A connection that was upgraded (a WebSocket) is the application's, and not waited for.
 //!
-//! HTTP/1.1.
+//! HTTP/1.1, and with feature `http2` also HTTP/2 with prior knowledge, as proxies and gRPC speak it behind TLS.
 //!
 //! ```no_run
 //! # async fn run(app: axum::Router) -> Result<(), Box<dyn std::error::Error>> {
@@ -28,15 +28,19 @@ use tokio::{net::TcpListener, sync::watch, time::timeout};
 
 mod builder;
 mod connection;
+#[cfg(feature = "http2")]
+mod http2;
 mod proxy_protocol;
 mod wire;
 
 pub use self::builder::ServerBuilder;
+#[cfg(feature = "http2")]
+pub use self::http2::Http2;
 
 /// Serves `app` on `listener` until `SIGTERM` or Ctrl-C, then lets running requests finish for up to 25 s.
 ///
 /// It gives every request its peer's address, without which all clients share one rate limit, and closes a connection
-/// whose next request has not sent its head after 75 s. HTTP/1.1, with upgrades. To say
+/// whose next request has not sent its head after 75 s. HTTP/1.1, with upgrades; with feature `http2` also HTTP/2. To say
 /// more, see [`Server`].
 ///
 /// ```no_run
@@ -71,6 +75,8 @@ struct Settings {
     drain_time: Duration,
     balancers: Vec<IpNet>,
     proxy_header_timeout: Duration,
+    #[cfg(feature = "http2")]
+    http2: Option<Http2>,
 }
 
 impl Default for Settings {
@@ -85,6 +91,8 @@ impl Default for Settings {
             balancers: Vec::new(),
             // The specification asks for 3 s at least, for a packet that must be sent again.
             proxy_header_timeout: Duration::from_secs(5),
+            #[cfg(feature = "http2")]
+            http2: Some(Http2::new()),
         }
     }
 }

@@ -55,6 +55,20 @@ impl ServerBuilder {
         self
     }
 
+    /// Limits of HTTP/2 connections other than the [defaults](super::Http2).
+    #[cfg(feature = "http2")]
+    pub fn http2(mut self, limits: super::Http2) -> Self {
+        self.settings.http2 = Some(limits);
+        self
+    }
+
+    /// No HTTP/2, whatever features other crates have switched on.
+    #[cfg(feature = "http2")]
+    pub fn http1_only(mut self) -> Self {
+        self.settings.http2 = None;
+        self
+    }
+
     /// The server.
     ///
     /// # Errors
@@ -77,6 +91,8 @@ impl ServerBuilder {
                 format_args!("{} bytes are too few for a browser; 1024 at least", settings.head_size),
             );
         }
+        #[cfg(feature = "http2")]
+        settings.http2.iter().for_each(|http2| http2.check(&mut mistakes));
         mistakes.or(Server(Arc::new(settings)))
     }
 }

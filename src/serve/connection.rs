@@ -39,7 +39,7 @@ pub(super) async fn talk(
     let _ = stream.set_nodelay(true);
     let activity = Arc::new(Activity::default());
     let stopping = pin!(reached(phase.clone(), Phase::Stopping));
-    // HTTP/1 hears of its timeout from hyper; this one is for what comes before it.
+    // HTTP/1 hears of its timeout from hyper; this one is for what comes before it, and for HTTP/2.
     let deserted = pin!(activity.deserted(settings.head_timeout));
     let mut end = select(stopping, deserted);
     let mut ahead = BytesMut::new();
@@ -74,6 +74,11 @@ pub(super) async fn talk(
             let connection = http.serve_connection(wire, service).with_upgrades();
             drive(connection, http1::UpgradeableConnection::graceful_shutdown, end, over).await
         }
+        #[cfg(feature = "http2")]
+        Protocol::Http2(http2) => {
+            let connection = http2.builder(settings.head_size).serve_connection(wire, service);
+            drive(connection, hyper::server::conn::http2::Connection::graceful_shutdown, end, over).await
+        }
     };
     if let Err(error) = ended {
         tracing::debug!(target: "palisade::serve", %peer, %error, "a connection ended early");
@@ -82,6 +87,8 @@ pub(super) async fn talk(
 
 enum Protocol {
     Http1,
+    #[cfg(feature = "http2")]
+    Http2(super::Http2),
 }
 
 /// Serves until `end`, then lets what is under way finish until `over`.
@@ -129,6 +136,12 @@ async fn meet(
                 return Err(error);
             }
         }
+    }
+    #[cfg(feature = "http2")]
+    if let Some(http2) = settings.http2
+        && super::http2::is_spoken(stream, ahead).await?
+    {
+        return Ok((peer, Protocol::Http2(http2)));
     }
     Ok((peer, Protocol::Http1))
 }

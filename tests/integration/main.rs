@@ -15,6 +15,8 @@ mod error_tracking;
 mod examples;
 mod header_forms;
 mod health;
+#[cfg(feature = "http2")]
+mod http2;
 mod layers_alone;
 mod limit_costs;
 mod limit_headers;

@@ -21,13 +21,13 @@ use crate::support::{log, stack};
 const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n";
 
 /// A server that runs until it is told to stop.
-struct Running {
-    addr: SocketAddr,
+pub(crate) struct Running {
+    pub(crate) addr: SocketAddr,
     stop: oneshot::Sender<()>,
     server: JoinHandle<std::io::Result<()>>,
 }
 
-async fn run(server: ServerBuilder, app: Router) -> Running {
+pub(crate) async fn run(server: ServerBuilder, app: Router) -> Running {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let addr = listener.local_addr().unwrap();
     let server = server.build().unwrap();
@@ -38,7 +38,7 @@ async fn run(server: ServerBuilder, app: Router) -> Running {
 
 impl Running {
     /// Everything the server sends until it closes.
-    async fn talk(&self, pieces: &[&[u8]]) -> String {
+    pub(crate) async fn talk(&self, pieces: &[&[u8]]) -> String {
         let mut stream = self.connect(&[]).await;
         for piece in pieces {
             stream.write_all(piece).await.unwrap();
@@ -47,7 +47,7 @@ impl Running {
         rest_of(stream).await
     }
 
-    async fn connect(&self, bytes: &[u8]) -> TcpStream {
+    pub(crate) async fn connect(&self, bytes: &[u8]) -> TcpStream {
         let mut stream = TcpStream::connect(self.addr).await.unwrap();
         stream.set_nodelay(true).unwrap();
         stream.write_all(bytes).await.unwrap();
@@ -55,7 +55,7 @@ impl Running {
     }
 
     /// How long the server takes to stop.
-    async fn stop(self) -> Duration {
+    pub(crate) async fn stop(self) -> Duration {
         let told = Instant::now();
         self.stop.send(()).unwrap();
         self.server.await.unwrap().unwrap();
@@ -63,20 +63,20 @@ impl Running {
     }
 }
 
-async fn rest_of(mut stream: TcpStream) -> String {
+pub(crate) async fn rest_of(mut stream: TcpStream) -> String {
     let mut answer = Vec::new();
     let _ = stream.read_to_end(&mut answer).await;
     String::from_utf8_lossy(&answer).into_owned()
 }
 
 /// Answers with the client that the stack sees, one request a minute for each.
-fn whose() -> Router {
+pub(crate) fn whose() -> Router {
     let whose = |client: ClientIp| async move { client.addr().map(|addr| addr.to_string()).unwrap_or_default() };
     let one = Policy::new("api", Key::address()).quota(Quota::per_minute(1));
     stack().limits([one]).build().unwrap().wrap(Router::new().route("/", get(whose)))
 }
 
-fn behind_balancer() -> ServerBuilder {
+pub(crate) fn behind_balancer() -> ServerBuilder {
     Server::builder().proxy_protocol(["10.0.0.0/8", "127.0.0.1"])
 }
 
