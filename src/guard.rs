@@ -205,10 +205,11 @@ where
 pin_project! {
     /// The way through a guard: in, the answer, out.
     pub struct GuardFuture<G: Guard, F> {
-        watch: Option<Watch<G>>,
-        is_head: bool,
+        // Dropped first: a request that is cut short has ended when its handler has, and not before.
         #[pin]
         state: State<F>,
+        is_head: bool,
+        watch: Option<Watch<G>>,
     }
 }
 

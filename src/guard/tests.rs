@@ -161,13 +161,26 @@ async fn an_empty_answer_and_the_answer_to_head_are_complete_at_once() {
 }
 
 #[tokio::test]
-async fn a_request_dropped_before_its_answer_is_aborted() {
+async fn a_request_dropped_before_its_answer_is_aborted_once_its_handler_has_ended() {
+    struct Running(Log);
+    impl Drop for Running {
+        fn drop(&mut self) {
+            self.0.lock().unwrap().push("handler".into());
+        }
+    }
     let log = Log::default();
-    let handler = service_fn(|_: Request<Body>| std::future::pending::<Result<Response, Infallible>>());
+    let running = Arc::clone(&log);
+    let handler = service_fn(move |_: Request<Body>| {
+        let running = Running(Arc::clone(&running));
+        async move {
+            let _running = running;
+            std::future::pending::<Result<Response, Infallible>>().await
+        }
+    });
     let mut future = Box::pin(chain(&log, Does::Admit).into_layer().layer(handler).oneshot(request()));
     assert!((&mut future).now_or_never().is_none());
     drop(future);
-    assert_eq!(heard(&log), "a> b> c> c:Aborted b:Aborted a:Aborted");
+    assert_eq!(heard(&log), "a> b> c> handler c:Aborted b:Aborted a:Aborted");
 }
 
 #[tokio::test]
