@@ -32,8 +32,8 @@
 //! # Ok(()) }
 //! ```
 //!
-//! A listener that reads the PROXY protocol puts the address it was told in the peer's place: [`ClientIpLayer::peer`] is
-//! then right.
+//! A listener that reads the PROXY protocol puts the address it was told in the peer's place, and [`ClientIpLayer::peer`] is
+//! right: see [`ServerBuilder::proxy_protocol`](crate::serve::ServerBuilder::proxy_protocol).
 //!
 //! # Scheme and host
 //!
