@@ -44,6 +44,9 @@ impl ServerBuilder {
     /// and what is no TCP keep the socket's. A header that is malformed, cut short or late closes the connection, with a warning
     /// in the log. What connects from anywhere else is served as who it is: a header that it sends is no HTTP, and answered
     /// with 400. Where nobody but the balancer may come in at all, that is for the firewall to say.
+    ///
+    /// The address in the header is from then on the peer for all of palisade: forwarding headers are believed only if
+    /// [`trusted_proxies`](crate::stack::StackBuilder::trusted_proxies) names the client, not the balancer.
     pub fn proxy_protocol<S: AsRef<str>>(mut self, balancers: impl IntoIterator<Item = S>) -> Self {
         self.balancers.extend(balancers.into_iter().map(|balancer| balancer.as_ref().to_owned()));
         self
