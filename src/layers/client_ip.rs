@@ -2,7 +2,7 @@
 //!
 //! **The rule.** The client is the socket's peer. Where the peer is inside a trusted CIDR, all lines of
 //! `X-Forwarded-For` are read as one list from right to left: each trusted entry is a proxy and is skipped, the first
-//! that is not trusted is the client. An entry that does not parse ends the walk, and the client is unknown: what
+//! that is not trusted is the client. An entry that does not parse, an empty line among others too, ends the walk, and the client is unknown: what
 //! stands left of it was written by nobody we trust. With every entry trusted, the leftmost is the client. There is no
 //! leftmost mode.
 //!
@@ -37,9 +37,11 @@
 //!
 //! # Scheme and host
 //!
-//! They are believed where the address is, from the same element of `Forwarded`, or from the same place in the lists
-//! `X-Forwarded-Proto` and `X-Forwarded-Host`; where these hold one value for all hops, from that. A platform is believed
-//! about the scheme, not the host. Most proxies hand on what they do not set, so let the outermost overwrite both. They are
+//! They are believed where the address is: from the same element of `Forwarded`, and of `X-Forwarded-Proto` and
+//! `X-Forwarded-Host` where the entries that the proxies on the way may have added, one each, are all the same. Where they
+//! differ nothing is known, for some proxies add to these lists and others hand on what a client wrote. A platform is
+//! believed about the scheme, not the host. Most proxies hand on what they do not set, so let the outermost overwrite both:
+//! one that nobody sets is the client's. They are
 //! [`ClientIp::scheme`] and [`Facts::forwarded_host`].
 //!
 //! The peer is axum's `ConnectInfo<SocketAddr>`, which [`palisade::serve`](crate::serve()) provides. Without it the

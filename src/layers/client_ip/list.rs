@@ -60,7 +60,7 @@ impl Forwarding {
     pub(super) fn beside<'a>(self, headers: &'a HeaderMap, hop: Hop<'a>, hops: usize) -> Hop<'a> {
         match self {
             Self::XForwardedFor => {
-                Hop { host: at(headers, &X_FORWARDED_HOST, hops).map(Into::into), ..with_proto(headers, hop, hops) }
+                Hop { host: agreed(headers, &X_FORWARDED_HOST, hops).map(Into::into), ..with_proto(headers, hop, hops) }
             }
             Self::Forwarded => hop,
         }
@@ -68,23 +68,25 @@ impl Forwarding {
 }
 
 pub(super) fn with_proto<'a>(headers: &'a HeaderMap, hop: Hop<'a>, hops: usize) -> Hop<'a> {
-    Hop { proto: at(headers, &X_FORWARDED_PROTO, hops).map(Into::into), ..hop }
+    Hop { proto: agreed(headers, &X_FORWARDED_PROTO, hops).map(Into::into), ..hop }
 }
 
-/// The entry in the same place, or the only one: some proxies add to these lists as they do to the addresses, others overwrite.
-fn at<'a>(headers: &'a HeaderMap, name: &HeaderName, hops: usize) -> Option<&'a [u8]> {
-    let only = || {
-        let mut all = entries(headers, name);
-        all.next().filter(|_| all.next().is_none())
-    };
-    entries(headers, name).nth(hops.saturating_sub(1)).or_else(only)
+/// What the proxies on the way say with one voice. Some add to these lists, some overwrite them, some hand them on: which of
+/// several entries is whose nobody can tell, and what a client wrote may stand among as many as there are proxies.
+fn agreed<'a>(headers: &'a HeaderMap, name: &HeaderName, hops: usize) -> Option<&'a [u8]> {
+    let mut near = entries(headers, name).take(hops.max(1));
+    let nearest = near.next()?;
+    near.all(|other| other.eq_ignore_ascii_case(nearest)).then_some(nearest)
 }
 
 fn entries<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'a [u8]> {
     lines(headers, name).flat_map(|line| line.rsplit(|byte| *byte == b',')).map(<[u8]>::trim_ascii)
 }
 
-/// An empty line is no entry.
+/// Where all lines are empty, nobody has said anything. One that is empty beside others is an entry, of a proxy that had
+/// nothing to say: skipped, it would leave the word to whoever wrote the line before it.
 fn lines<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'a [u8]> {
-    headers.get_all(name).iter().rev().map(|line| line.as_bytes()).filter(|line| !line.trim_ascii().is_empty())
+    let lines = headers.get_all(name);
+    let said = lines.iter().any(|line| !line.as_bytes().trim_ascii().is_empty());
+    lines.iter().rev().map(|line| line.as_bytes()).filter(move |_| said)
 }

@@ -192,13 +192,14 @@ fn a_platform_names_one_address_once() {
 }
 
 #[test]
-fn scheme_and_host_stand_where_the_client_stands() {
+fn scheme_and_host_are_what_the_proxies_on_the_way_agree_on() {
     let layer = ClientIpLayer::trusting(["10.0.0.0/8"]).unwrap();
     let two = "6.6.6.6, 192.0.2.1, 10.0.0.2";
     for (chain, protos, hosts, scheme, host) in [
-        (two, "https, http, https", "evil, a.example, inner", Some("http"), Some("a.example")),
+        (two, "http, https, https", "evil, a.example, A.example", Some("https"), Some("A.example")),
+        (two, "https, http, https", "evil, a.example, inner", None, None),
         (two, "https", "a.example:8443", Some("https"), Some("a.example:8443")),
-        (two, "HTTPS ,http", "a.example", Some("https"), Some("a.example")),
+        (two, "HTTPS ,https", "a.example", Some("https"), Some("a.example")),
         ("192.0.2.1", "https, http", "evil, a.example", Some("http"), Some("a.example")),
         ("192.0.2.1", "ws", "a b", None, None),
         ("192.0.2.1", "", "user@evil.example", None, None),
@@ -281,4 +282,39 @@ fn every_wrong_cidr_is_named() {
 fn a_chain_without_end_is_not_walked_to_its_end() {
     let line = vec!["10.0.0.3"; 10_000].join(",");
     assert_eq!(resolve(&["10.0.0.0/8"], "10.0.0.1", &[&line]).source(), Source::Unknown);
+}
+
+#[test]
+fn an_empty_line_is_an_entry_that_says_nothing_and_nobody_skips_it() {
+    let named = ClientIpLayer::trusting(["10.0.0.0/8"]).unwrap();
+    let standard = ClientIpLayer::builder().proxies(["10.0.0.0/8"]).list(Forwarding::Forwarded).build().unwrap();
+    let counted = ClientIpLayer::builder().hops(1).build().unwrap();
+    for (layer, name, forged) in [
+        (&named, "x-forwarded-for", "6.6.6.6"),
+        (&standard, "forwarded", "for=6.6.6.6"),
+        (&counted, "x-forwarded-for", "6.6.6.6"),
+    ] {
+        for nothing in ["", " \t "] {
+            check(layer, Some("10.0.0.1"), &[(name, forged), (name, nothing)], (None, Source::Unknown, None, None));
+        }
+    }
+    check(
+        &named,
+        Some("10.0.0.1"),
+        &[("x-forwarded-for", ""), ("x-forwarded-for", " ")],
+        (Some("10.0.0.1"), Source::Peer, None, None),
+    );
+}
+
+#[test]
+fn an_entry_that_a_proxy_handed_on_is_not_taken_for_the_one_it_should_have_added() {
+    let two = ("x-forwarded-for", "6.6.6.6, 192.0.2.1, 10.0.0.2");
+    let client = |scheme, host| (Some("192.0.2.1"), forwarded(2), scheme, host);
+    let named = ClientIpLayer::trusting(["10.0.0.0/8"]).unwrap();
+    let counted = ClientIpLayer::builder().hops(2).build().unwrap();
+    for layer in [&named, &counted] {
+        // The outer proxy adds to the lists, as Apache does; the inner one hands them on, as nginx does.
+        let lines = [two, ("x-forwarded-proto", "https, http"), ("x-forwarded-host", "evil.example, a.example")];
+        check(layer, Some("10.0.0.1"), &lines, client(None, None));
+    }
 }
