@@ -75,12 +75,16 @@ impl ServerBuilder {
     /// The server.
     ///
     /// # Errors
-    /// Every mistake: what is no CIDR, a timeout of nothing, a head size too small for any request.
+    /// Every mistake: what is no CIDR or is everybody, a timeout of nothing, a head size too small for any request.
     pub fn build(self) -> Result<Server, ConfigError> {
         let Self { mut settings, balancers } = self;
         let mut mistakes = ConfigError::default();
         let nets = balancers.iter().filter_map(|text| mistakes.keep(parse_cidr("PROXY protocol", text)));
         settings.balancers = nets.collect();
+        for net in settings.balancers.iter().filter(|net| net.prefix_len() == 0) {
+            mistakes
+                .push("PROXY protocol", format_args!("`{net}` is everybody, who would be whoever they say they are"));
+        }
         for (place, timeout) in
             [("head timeout", settings.head_timeout), ("PROXY header timeout", settings.proxy_header_timeout)]
         {

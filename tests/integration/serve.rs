@@ -312,9 +312,9 @@ async fn a_head_may_be_so_long_and_take_so_long() {
 #[test]
 fn every_mistake_is_named_at_once() {
     let server = Server::builder()
-        .proxy_protocol(["10.0.0.0/33", "balancer.internal", "10.0.0.0/8"])
+        .proxy_protocol(["10.0.0.0/33", "balancer.internal", "10.0.0.0/8", "0.0.0.0/0", "::/0", "::ffff:0.0.0.0/96"])
         .head_timeout(Duration::ZERO)
         .proxy_header_timeout(Duration::ZERO)
         .head_size(100);
-    assert_eq!(server.build().unwrap_err().mistakes().len(), 5);
+    assert_eq!(server.build().unwrap_err().mistakes().len(), 8);
 }
