@@ -59,21 +59,19 @@ impl Forwarding {
     /// What stands beside an entry: in `Forwarded` it is part of it.
     pub(super) fn beside<'a>(self, headers: &'a HeaderMap, hop: Hop<'a>, hops: usize) -> Hop<'a> {
         match self {
-            Self::XForwardedFor => {
-                Hop { host: agreed(headers, &X_FORWARDED_HOST, hops).map(Into::into), ..with_proto(headers, hop, hops) }
-            }
+            Self::XForwardedFor => Hop {
+                proto: agreed(headers, &X_FORWARDED_PROTO, hops).map(Into::into),
+                host: agreed(headers, &X_FORWARDED_HOST, hops).map(Into::into),
+                ..hop
+            },
             Self::Forwarded => hop,
         }
     }
 }
 
-pub(super) fn with_proto<'a>(headers: &'a HeaderMap, hop: Hop<'a>, hops: usize) -> Hop<'a> {
-    Hop { proto: agreed(headers, &X_FORWARDED_PROTO, hops).map(Into::into), ..hop }
-}
-
 /// What the proxies on the way say with one voice. Some add to these lists, some overwrite them, some hand them on: which of
 /// several entries is whose nobody can tell, and what a client wrote may stand among as many as there are proxies.
-fn agreed<'a>(headers: &'a HeaderMap, name: &HeaderName, hops: usize) -> Option<&'a [u8]> {
+pub(super) fn agreed<'a>(headers: &'a HeaderMap, name: &HeaderName, hops: usize) -> Option<&'a [u8]> {
     let mut near = entries(headers, name).take(hops.max(1));
     let nearest = near.next()?;
     near.all(|other| other.eq_ignore_ascii_case(nearest)).then_some(nearest)

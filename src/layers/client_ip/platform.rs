@@ -5,7 +5,7 @@ use http::{HeaderMap, HeaderName};
 use super::{
     entry::{Node, address, address_with_port},
     forwarded::Hop,
-    list::with_proto,
+    list::{X_FORWARDED_PROTO, agreed},
 };
 
 /// A platform that names its client in a header of its own, which it overwrites.
@@ -16,11 +16,12 @@ use super::{
 pub struct Platform {
     pub(super) header: HeaderName,
     has_port: bool,
+    proto: HeaderName,
 }
 
 impl Platform {
     const fn named(header: HeaderName) -> Self {
-        Self { header, has_port: false }
+        Self { header, has_port: false, proto: X_FORWARDED_PROTO }
     }
 
     /// Cloudflare's `CF-Connecting-IP`.
@@ -29,10 +30,15 @@ impl Platform {
         Self::named(HeaderName::from_static("cf-connecting-ip"))
     }
 
-    /// `CloudFront-Viewer-Address` of Amazon's, which its origin request policy must switch on.
+    /// `CloudFront-Viewer-Address` of Amazon's, and `CloudFront-Forwarded-Proto` for the scheme: its origin request policy
+    /// must switch both on. `X-Forwarded-Proto` is not read, for a load balancer behind it would speak of `CloudFront` itself.
     #[must_use]
     pub const fn cloudfront() -> Self {
-        Self { header: HeaderName::from_static("cloudfront-viewer-address"), has_port: true }
+        Self {
+            header: HeaderName::from_static("cloudfront-viewer-address"),
+            has_port: true,
+            proto: HeaderName::from_static("cloudfront-forwarded-proto"),
+        }
     }
 
     /// `Fly-Client-IP` of Fly.io. The rightmost of its `X-Forwarded-For` is the application's own address.
@@ -72,7 +78,7 @@ impl Platform {
         Self::named(HeaderName::from_static("x-real-ip"))
     }
 
-    /// Any header that holds one address and that the proxy in front overwrites, always.
+    /// Any header that holds one address and that the proxy in front overwrites, always, as it must `X-Forwarded-Proto`.
     #[must_use]
     pub const fn custom(header: HeaderName) -> Self {
         Self::named(header)
@@ -84,6 +90,7 @@ impl Platform {
         let line = lines.next().filter(|_| lines.next().is_none())?;
         let text = std::str::from_utf8(line.as_bytes().trim_ascii()).ok()?;
         let addr = if self.has_port { address_with_port(text) } else { address(text) };
-        addr.map(|addr| with_proto(headers, Hop::of(Node::Addr(addr)), 1))
+        let proto = agreed(headers, &self.proto, 1).map(Into::into);
+        addr.map(|addr| Hop { proto, ..Hop::of(Node::Addr(addr)) })
     }
 }

@@ -178,8 +178,13 @@ fn a_platform_names_one_address_once() {
         let layer = ClientIpLayer::builder().platform(platform.clone()).build().unwrap();
         let source = if expected.is_some() { forwarded(1) } else { Source::Unknown };
         let scheme = expected.and(Some("https"));
-        let beside =
-            [("x-forwarded-proto", "https"), ("x-forwarded-host", "evil.example"), ("x-forwarded-for", "6.6.6.6")];
+        let (own, common) = (("cloudfront-forwarded-proto", "https"), ("x-forwarded-proto", "https"));
+        let has_own_scheme = platform == Platform::cloudfront();
+        let beside = [
+            ("x-forwarded-host", "evil.example"),
+            ("x-forwarded-for", "6.6.6.6"),
+            if has_own_scheme { own } else { common },
+        ];
         let lines = [&[(name, value)][..], &beside].concat();
         check(&layer, Some("203.0.113.7"), &lines, (expected, source, scheme, None));
         check(&layer, None, &lines, (expected, source, scheme, None));
@@ -317,4 +322,14 @@ fn an_entry_that_a_proxy_handed_on_is_not_taken_for_the_one_it_should_have_added
         let lines = [two, ("x-forwarded-proto", "https, http"), ("x-forwarded-host", "evil.example, a.example")];
         check(layer, Some("10.0.0.1"), &lines, client(None, None));
     }
+}
+
+#[test]
+fn a_scheme_that_another_wrote_is_not_the_platforms() {
+    let layer = ClientIpLayer::builder().platform(Platform::cloudfront()).build().unwrap();
+    let viewer = ("cloudfront-viewer-address", "192.0.2.1:443");
+    let balancer = ("x-forwarded-proto", "https");
+    check(&layer, Some("10.0.0.1"), &[viewer, balancer], (Some("192.0.2.1"), forwarded(1), None, None));
+    let both = [viewer, balancer, ("cloudfront-forwarded-proto", "http")];
+    check(&layer, Some("10.0.0.1"), &both, (Some("192.0.2.1"), forwarded(1), Some("http"), None));
 }
