@@ -100,14 +100,18 @@ impl Guard for TraceContextLayer {
         let facts = Facts::of(head);
         let inherited = self.trust.takes(&facts).then(|| Self::inherited(&head.headers)).flatten();
         let is_new = inherited.is_none();
+        let has_state = inherited.as_ref().is_some_and(|trace| trace.state.is_some());
         let trace = inherited.unwrap_or_else(|| Trace { context: TraceContext::root(self.sampled), state: None });
         facts.set_trace(trace);
-        // Of two layers of a kind the outer one has spoken.
-        if is_new && let Some(context) = facts.trace() {
+        if !has_state {
             head.headers.remove(TRACESTATE);
-            if head.headers.contains_key(TRACEPARENT) {
-                head.headers.insert(TRACEPARENT, context.header());
-            }
+        }
+        // Of two layers of a kind the outer one has spoken.
+        if is_new
+            && head.headers.contains_key(TRACEPARENT)
+            && let Some(context) = facts.trace()
+        {
+            head.headers.insert(TRACEPARENT, context.header());
         }
         ControlFlow::Continue(())
     }

@@ -128,6 +128,7 @@ async fn a_malformed_state_is_dropped_and_the_trace_goes_on() {
         headers.extend(states.iter().map(|state| ("tracestate", *state)));
         let seen = ask(PROXY, &headers).await;
         assert_eq!((&seen["trace_id"], &seen["onward"][1]), (&TRACE.into(), &Value::Null), "{states:?}");
+        assert_eq!(seen["sent"], json!([PARENT, null]), "nor does the handler see it");
     }
 }
 
@@ -211,4 +212,27 @@ async fn a_client_hands_on_what_it_is_told_and_overwrites_nothing() {
 async fn a_handler_that_asks_for_a_trace_where_none_is_gets_a_clear_answer() {
     let app = Router::new().route("/", get(|_: TraceContext| async {}));
     assert_eq!(send(&app, get_from("192.0.2.1", "/")).await.status, 500);
+}
+
+#[tokio::test]
+async fn a_service_in_the_same_process_knows_its_own_caller() {
+    let whose = |facts: Facts| async move {
+        format!("{:?} {} {}", facts.principal().map(|caller| caller.id().to_owned()), facts.path(), facts.route())
+    };
+    let key = |head: &axum::http::request::Parts| {
+        head.headers.contains_key("x-admin").then(|| palisade::Principal::new("admin"))
+    };
+    let stack = Stack::production().authenticate(key).build().unwrap();
+    let inner = stack.wrap(Router::new().route("/in/{id}", get(whose)));
+    let outer = get(move |facts: Facts| {
+        let mut client = PropagateLayer::new().layer(inner.clone());
+        async move {
+            client
+                .call(Request::get("/in/1").header("host", "localhost").extension(facts).body(Body::empty()).unwrap())
+                .await
+        }
+    });
+    let app = stack.wrap(Router::new().route("/out", outer));
+    let request = from_peer("192.0.2.1", "GET", "/out").header("x-admin", "yes").body(Body::empty()).unwrap();
+    assert_eq!(send(&app, request).await.text(), "None /in/1 /in/{id}");
 }

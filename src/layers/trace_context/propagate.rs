@@ -97,7 +97,8 @@ where
     }
 
     fn call(&mut self, mut request: Request<B>) -> S::Future {
-        let own = request.extensions().get().cloned();
+        // Taken out: a service in this process that found them would take this request for that one, its caller included.
+        let own = request.extensions_mut().remove();
         if let Some(facts) = own.as_ref().or(self.facts.as_ref()) {
             facts.propagate(request.headers_mut());
         }
