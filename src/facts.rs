@@ -22,7 +22,7 @@ use std::{
 };
 
 use axum::extract::{ConnectInfo, FromRequestParts, MatchedPath};
-use http::{Method, Uri, request::Parts, uri::Authority};
+use http::{Extensions, HeaderName, Method, Request, Uri, request::Parts, uri::Authority};
 
 use tracing::field::DisplayValue;
 
@@ -30,7 +30,7 @@ use crate::{
     Principal, Rejection,
     client_ip::ClientIp,
     decision::Decision,
-    request_id::RequestId,
+    request_id::{RequestId, X_REQUEST_ID},
     trace_context::{Trace, TraceContext, TraceId},
 };
 
@@ -48,6 +48,8 @@ struct Inner {
     client: OnceLock<ClientIp>,
     forwarded_host: OnceLock<Authority>,
     request_id: OnceLock<RequestId>,
+    /// Where it is not `X-Request-Id`.
+    id_header: OnceLock<HeaderName>,
     trace: OnceLock<Trace>,
     principal: OnceLock<Principal>,
     refused_later: OnceLock<Rejection>,
@@ -68,24 +70,33 @@ impl Facts {
     pub fn of(head: &mut Parts) -> Self {
         match head.extensions.get::<Self>() {
             Some(facts) => {
-                facts.note_route(head);
+                facts.note_route(&head.extensions);
                 facts.clone()
             }
-            None => Self::make(head),
+            None => Self::make(head.method.clone(), head.uri.clone(), &mut head.extensions),
         }
     }
 
-    fn make(head: &mut Parts) -> Self {
+    /// The same of a request that nobody has taken apart.
+    pub(crate) fn of_request<B>(request: &mut Request<B>) -> Self {
+        match request.extensions().get::<Self>() {
+            Some(facts) => facts.clone(),
+            None => Self::make(request.method().clone(), request.uri().clone(), request.extensions_mut()),
+        }
+    }
+
+    fn make(method: Method, uri: Uri, extensions: &mut Extensions) -> Self {
         let facts = Self(Arc::new(Inner {
-            method: head.method.clone(),
-            uri: head.uri.clone(),
+            method,
+            uri,
             route: OnceLock::new(),
-            peer: Self::peer_of(head),
+            peer: Self::peer_of(extensions),
             // Tokio's clock, so that a test can advance it.
             started: tokio::time::Instant::now().into_std(),
             client: OnceLock::new(),
             forwarded_host: OnceLock::new(),
             request_id: OnceLock::new(),
+            id_header: OnceLock::new(),
             trace: OnceLock::new(),
             principal: OnceLock::new(),
             refused_later: OnceLock::new(),
@@ -98,20 +109,20 @@ impl Facts {
             received: AtomicU64::new(0),
             sent: AtomicU64::new(0),
         }));
-        facts.note_route(head);
-        head.extensions.insert(facts.clone());
+        facts.note_route(extensions);
+        extensions.insert(facts.clone());
         facts
     }
 
     /// The other end of the socket, for one who keeps no facts.
-    pub(crate) fn peer_of(head: &Parts) -> Option<IpAddr> {
-        head.extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip().to_canonical())
+    pub(crate) fn peer_of(extensions: &Extensions) -> Option<IpAddr> {
+        extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip().to_canonical())
     }
 
     /// A layer outside the router makes the facts before there is a route; one inside fills it in.
-    fn note_route(&self, head: &Parts) {
+    fn note_route(&self, extensions: &Extensions) {
         if self.0.route.get().is_none()
-            && let Some(route) = head.extensions.get::<MatchedPath>()
+            && let Some(route) = extensions.get::<MatchedPath>()
         {
             let _ = self.0.route.set(route.clone());
         }
@@ -213,6 +224,15 @@ impl Facts {
 
     pub(crate) fn set_request_id(&self, id: RequestId) {
         let _ = self.0.request_id.set(id);
+    }
+
+    /// The header that carries the id.
+    pub(crate) fn id_header(&self) -> HeaderName {
+        self.0.id_header.get().cloned().unwrap_or(X_REQUEST_ID)
+    }
+
+    pub(crate) fn set_id_header(&self, name: HeaderName) {
+        let _ = self.0.id_header.set(name);
     }
 
     pub(crate) fn set_trace(&self, trace: Trace) {

@@ -110,10 +110,9 @@ where
         self.inner.poll_ready(cx)
     }
 
-    fn call(&mut self, request: Request<B>) -> Self::Future {
-        let facts = request.extensions().get::<Facts>().cloned();
-        let make = |facts| self.layer.span.as_ref().map_or_else(|| span(facts), |MakeSpan(make)| make(facts));
-        let span = facts.as_ref().map_or_else(Span::none, make);
+    fn call(&mut self, mut request: Request<B>) -> Self::Future {
+        let facts = Facts::of_request(&mut request);
+        let span = self.layer.span.as_ref().map_or_else(|| span(&facts), |MakeSpan(make)| make(&facts));
         let inner = span.in_scope(|| self.inner.call(request));
         ContainedFuture { inner, timer: None, deadline: self.layer.deadline, facts, span }
     }
@@ -133,7 +132,7 @@ pin_project! {
         // Boxed when it is needed, which is seldom: a future is moved often before it is first polled.
         timer: Option<Pin<Box<Sleep>>>,
         deadline: Duration,
-        facts: Option<Facts>,
+        facts: Facts,
         span: Span,
     }
 }
@@ -160,12 +159,10 @@ where
             return Poll::Pending;
         }
         // Whose fault it is: a handler that waits for the client is not late itself.
-        let awaits_client = this.facts.as_ref().is_some_and(Facts::is_body_awaited);
+        let awaits_client = this.facts.is_body_awaited();
         let kind = if awaits_client { Kind::RequestTimeout } else { Kind::HandlerTimeout };
-        if let Some(facts) = this.facts.as_ref() {
-            note(facts, Mode::Enforce, "containment", "deadline", kind);
-        }
+        note(this.facts, Mode::Enforce, "containment", "deadline", kind);
         let rejection = Rejection::new(kind).cause(format!("no answer within {:?}", this.deadline));
-        Poll::Ready(Ok(rejection.respond_to(this.facts.as_ref())))
+        Poll::Ready(Ok(rejection.respond_to(Some(this.facts))))
     }
 }

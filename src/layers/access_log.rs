@@ -3,8 +3,9 @@
 //! **The rule.** One line or event per request at the end of its response *body*: when, who, what, the status, how many
 //! bytes, how long, and how it ended (`complete`; `aborted` by the client; `failed` or `panicked` while it was streamed). A
 //! client that left before the answer is status 499. The query is left out, of the target and of the `Referer`: that is
-//! where tokens stand. A [rule](AccessLogLayer::sample) may keep one in so many; what was answered with a 5xx, broke off or was
-//! [slow](AccessLogLayer::slow) is kept whatever it says. A slow request is a warning of target `palisade::access` in every shape.
+//! where tokens stand. A [rule](AccessLogLayer::sample) may keep one in so many; what was answered with a 5xx, failed or panicked while
+//! it was streamed, or was [slow](AccessLogLayer::slow) is kept whatever it says; what a client aborted is not, or whoever
+//! fills a log would only have to hang up. A slow request is a warning of target `palisade::access` in every shape.
 //!
 //! ```
 //! use std::{io::Write as _, time::Duration};
@@ -107,7 +108,7 @@ impl AccessLogLayer {
     }
 
     /// Keeps one request in as many as the rule answers: 1 is every one, 0 none. The line says so as `one_in`, so that it can
-    /// be counted for the others.
+    /// be counted for the others; the combined shape has no place for it.
     #[must_use]
     pub fn sample(mut self, rule: impl Fn(&Record<'_>) -> u32 + Send + Sync + 'static) -> Self {
         Arc::make_mut(&mut self.settings).sample = Some(Rule(Arc::new(rule)));

@@ -1,8 +1,9 @@
 //! Compresses what is worth it, and nothing that holds a secret.
 //!
-//! **The rule.** Bodies of 256 bytes or more, and streams, are sent as gzip to who accepts it, with `Vary: Accept-Encoding`; a strong
-//! `ETag` becomes a weak one, as RFC 9110 (8.8.3) has it for another coding. Left as they are: images, gRPC and
-//! server-sent events, what is encoded already, ranges, and what says `Cache-Control: no-transform`. Whoever can choose a part
+//! **The rule.** Text, JSON, XML, JavaScript, WebAssembly, SVG and plain fonts of 256 bytes or more, and streams of them, are sent as
+//! gzip to who accepts it, with `Vary: Accept-Encoding`; a strong `ETag` becomes a weak one, as RFC 9110 (8.8.3) has it for another
+//! coding. Left as they are: all other types, which are compressed already or read piece by piece (server-sent events, gRPC), what is
+//! encoded already, ranges, what a digest vouches for (RFC 9530), and what says `Cache-Control: no-transform`. Whoever can choose a part
 //! of an answer and see how long it is can guess a secret in the rest of it (BREACH), so a body with a secret in it is not compressed: a
 //! handler says so with [`Secret`], and a page whose `Content-Security-Policy` has a nonce has said so.
 //!
@@ -34,7 +35,7 @@ use futures_util::{
 use http::{Extensions, HeaderMap, HeaderValue, Request, StatusCode, Version, header};
 use tower_http::compression::{
     Compression, CompressionBody, ResponseFuture,
-    predicate::{And, NotForContentType, Predicate, SizeAbove},
+    predicate::{And, Predicate, SizeAbove},
 };
 use tower_layer::Layer;
 use tower_service::Service;
@@ -72,14 +73,35 @@ impl IntoResponseParts for Secret {
 const SMALLEST: u64 = 256;
 
 type Open = fn(StatusCode, Version, &HeaderMap, &Extensions) -> bool;
-type WorthIt = And<And<And<And<SizeAbove, NotForContentType>, NotForContentType>, NotForContentType>, Open>;
+type WorthIt = And<SizeAbove, Open>;
 
 fn worth_it() -> WorthIt {
-    SizeAbove::new(SMALLEST)
-        .and(NotForContentType::GRPC)
-        .and(NotForContentType::IMAGES)
-        .and(NotForContentType::SSE)
-        .and(is_open)
+    SizeAbove::new(SMALLEST).and(is_open)
+}
+
+/// What gzip makes smaller, beside text.
+const COMPRESSIBLE: [&str; 12] = [
+    "application/graphql",
+    "application/javascript",
+    "application/json",
+    "application/rtf",
+    "application/vnd.ms-fontobject",
+    "application/wasm",
+    "application/x-javascript",
+    "application/x-ndjson",
+    "application/xml",
+    "font/otf",
+    "font/ttf",
+    "image/x-icon",
+];
+
+/// Whether gzip makes such a thing smaller. A type that is not known is most likely compressed by its own format.
+fn is_compressible(content_type: &str) -> bool {
+    let essence = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    let is_text = essence.starts_with("text/") && essence != "text/event-stream";
+    is_text
+        || COMPRESSIBLE.contains(&&*essence)
+        || ["+json", "+xml", "+text"].iter().any(|form| essence.ends_with(form))
 }
 
 /// Whether nothing speaks against it that the answer itself says.
@@ -88,7 +110,10 @@ fn is_open(_: StatusCode, _: Version, headers: &HeaderMap, extensions: &Extensio
         let mut lines = headers.get_all(name).iter().filter_map(|line| line.to_str().ok());
         lines.any(|line| line.to_ascii_lowercase().contains(word))
     };
+    let vouched = [header::HeaderName::from_static("content-digest"), header::HeaderName::from_static("repr-digest")];
     extensions.get::<Secret>().is_none()
+        && headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).is_some_and(is_compressible)
+        && !vouched.iter().any(|name| headers.contains_key(name))
         && !says(header::CACHE_CONTROL, "no-transform")
         && !says(header::CONTENT_SECURITY_POLICY, "'nonce-")
         && !says(header::CONTENT_SECURITY_POLICY_REPORT_ONLY, "'nonce-")
@@ -163,4 +188,41 @@ fn sent(response: http::Response<CompressionBody<Body>>) -> Response {
         headers.insert(header::ETAG, weak);
     }
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_gzip_makes_smaller_is_compressed() {
+        for smaller in [
+            "text/html; charset=utf-8",
+            "TEXT/CSS",
+            "application/json",
+            "application/problem+json",
+            "image/svg+xml",
+            "application/wasm",
+            "application/manifest+json ;q=1",
+            "font/ttf",
+        ] {
+            assert!(is_compressible(smaller), "{smaller}");
+        }
+        for other in [
+            "",
+            "text/event-stream",
+            "application/grpc",
+            "application/grpc+proto",
+            "video/mp4",
+            "audio/ogg",
+            "font/woff2",
+            "image/png",
+            "application/zip",
+            "application/pdf",
+            "application/octet-stream",
+            "application/vnd.x+zip",
+        ] {
+            assert!(!is_compressible(other), "{other}");
+        }
+    }
 }

@@ -22,7 +22,9 @@ use std::{ops::ControlFlow, sync::Arc, time::Duration};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header, request::Parts};
 use tower_layer::Layer;
 
-use crate::{ConfigError, Guard, Kind, Mode, Rejection, Response, decision::object, guard::Guarded};
+use crate::{
+    ConfigError, Guard, Kind, Mode, Rejection, Response, decision::object, guard::Guarded, request_id::X_REQUEST_ID,
+};
 
 /// Answers cross-origin requests. See the [module](self) for the exact rule and the defaults.
 #[derive(Debug, Clone)]
@@ -106,6 +108,18 @@ impl CorsLayer {
     #[must_use]
     pub fn credentials(self, allowed: bool) -> Self {
         self.edit(|settings| settings.credentials = allowed)
+    }
+
+    /// Where the lists say `x-request-id`, they say this.
+    pub(crate) fn id_header(self, name: &HeaderName) -> Self {
+        let replaced = |listed: &HeaderValue| {
+            let names = listed.to_str().unwrap_or_default().split(", ");
+            list(names.map(|listed| if X_REQUEST_ID == listed { name.as_str() } else { listed }.to_owned()))
+        };
+        self.edit(|settings| {
+            settings.headers = replaced(&settings.headers);
+            settings.exposed = replaced(&settings.exposed);
+        })
     }
 
     /// Origins whose pages anyone on the way can write, although they may send cookies.

@@ -58,10 +58,15 @@ impl RequestIdLayer {
         Self { echo: told, ..self }
     }
 
-    /// Another header for the id, such as `x-correlation-id`, both ways.
+    /// Another header for the id, such as `x-correlation-id`: of the request, of the answer and of requests to services behind.
     #[must_use]
     pub fn header(self, name: HeaderName) -> Self {
         Self { header: name, ..self }
+    }
+
+    /// The header of an answer that a page may have to read.
+    pub(crate) const fn told_in(&self) -> &HeaderName {
+        &self.header
     }
 
     pub(crate) fn describe(&self) -> String {
@@ -128,6 +133,9 @@ impl Guard for RequestIdLayer {
             head.headers.insert(self.header.clone(), id.0.clone());
         }
         facts.set_request_id(id.clone());
+        if self.header != X_REQUEST_ID {
+            facts.set_id_header(self.header.clone());
+        }
         ControlFlow::Continue(id)
     }
 

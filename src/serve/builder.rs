@@ -20,6 +20,7 @@ impl ServerBuilder {
 
     /// How long a connection may take to send a request's head, idle time before it included. 75 s unless said: more than
     /// the 60 s after which load balancers give an idle connection up, for of the two they must be the first.
+    /// An HTTP/2 connection with no stream open is closed after one to two times as long.
     pub fn head_timeout(mut self, timeout: Duration) -> Self {
         self.settings.head_timeout = timeout;
         self

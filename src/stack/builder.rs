@@ -22,7 +22,7 @@ use crate::{
     metrics::MetricsLayer,
     problem::ProblemLayer,
     rate_limit::{Headers, Key, Policy, Quota, RateLimitBuilder, RateLimitLayer},
-    request_id::RequestIdLayer,
+    request_id::{RequestIdLayer, X_REQUEST_ID},
     response_time::ResponseTimeLayer,
     security_headers::SecurityHeadersLayer,
     sensitive::SensitiveLayer,
@@ -48,6 +48,7 @@ pub struct StackBuilder {
     hygiene: HygieneLayer,
     request_id: RequestIdLayer,
     trace_context: TraceContextLayer,
+    sensitive: SensitiveLayer,
     access_log: AccessLogLayer,
     containment: ContainmentLayer,
     error_tracking: ErrorTrackingLayer,
@@ -101,6 +102,7 @@ impl StackBuilder {
             hygiene: HygieneLayer::new(),
             request_id: RequestIdLayer::new(),
             trace_context: TraceContextLayer::new(),
+            sensitive: SensitiveLayer::new(),
             access_log: AccessLogLayer::events(),
             containment: ContainmentLayer::unlimited(),
             error_tracking: ErrorTrackingLayer::new(),
@@ -197,6 +199,12 @@ impl StackBuilder {
         self
     }
 
+    /// Which headers hold secrets.
+    pub fn sensitive(mut self, layer: SensitiveLayer) -> Self {
+        self.sensitive = layer;
+        self
+    }
+
     /// In which shape every request is told of, and which are left out. [`AccessLogLayer::events`] if nothing is said.
     pub fn access_log(mut self, log: AccessLogLayer) -> Self {
         self.access_log = log;
@@ -281,7 +289,9 @@ impl StackBuilder {
         if deadline.is_zero() {
             mistakes.push("deadline", "is 0, which no handler meets");
         }
-        let cors = self.cors.or(named);
+        let id_header = self.request_id.told_in();
+        let cors =
+            self.cors.or(named).map(|cors| if *id_header == X_REQUEST_ID { cors } else { cors.id_header(id_header) });
         for origin in cors.iter().flat_map(CorsLayer::careless) {
             mistakes.push(
                 "origin",
@@ -303,7 +313,7 @@ impl StackBuilder {
             client_ip: mistakes.keep(self.client_ip.proxies(self.trusted_proxies).build()),
             request_id: Some(self.request_id),
             trace_context: Some(self.trace_context),
-            sensitive: Some(SensitiveLayer::new()),
+            sensitive: Some(self.sensitive),
             metrics: Some(self.metrics.unwrap_or_default()),
             access_log: Some(self.access_log),
             response_time: response_time.then(ResponseTimeLayer::new),

@@ -19,13 +19,20 @@ fn page(size: usize) -> String {
     "a page ".repeat(size.div_ceil(7))[..size].to_owned()
 }
 
+fn streamed() -> Body {
+    Body::from_stream(stream::iter(["a", "b"].map(Ok::<_, axum::Error>)))
+}
+
 fn routes() -> Router {
     let with = |name: HeaderName, value: &'static str| get(move || async move { ([(name, value)], page(4000)) });
     Router::new()
         .route("/page", get(|| async { page(4000) }))
         .route("/small", get(|| async { page(255) }))
         .route("/enough", get(|| async { page(256) }))
-        .route("/stream", get(|| async { Body::from_stream(stream::iter(["a", "b"].map(Ok::<_, axum::Error>))) }))
+        .route("/stream", get(|| async { ([(header::CONTENT_TYPE, "text/csv")], streamed()) }))
+        .route("/unnamed", get(|| async { streamed() }))
+        .route("/video", with(header::CONTENT_TYPE, "video/mp4"))
+        .route("/digest", with(HeaderName::from_static("content-digest"), "sha-256=:abc:"))
         .route("/secret", get(|| async { (Secret, page(4000)) }))
         .route("/nonce", with(header::CONTENT_SECURITY_POLICY, "script-src 'nonce-r4nd0m'"))
         .route("/no-transform", with(header::CACHE_CONTROL, "public, No-Transform"))
@@ -60,6 +67,9 @@ async fn what_is_worth_it_is_compressed_and_what_holds_a_secret_is_not() {
             ("/nonce", false),
             ("/no-transform", false),
             ("/image", false),
+            ("/video", false),
+            ("/unnamed", false),
+            ("/digest", false),
             ("/encoded", false),
         ] {
             let answer = accepting(&app, path).await;
@@ -112,11 +122,12 @@ async fn a_secret_in_a_header_is_not_printed() {
     let printed = |head: axum::http::request::Parts| async move {
         ([(header::SET_COOKIE, "session=s3cret")], format!("{:?}", head.headers))
     };
-    let stack = Stack::production().build().unwrap().wrap(Router::new().route("/", get(printed)));
-    let alone = Router::new()
-        .route("/", get(printed))
-        .layer(SensitiveLayer::new().also([HeaderName::from_static("x-session")]));
-    for (app, also) in [(stack, false), (alone, true)] {
+    let also = || SensitiveLayer::new().also([HeaderName::from_static("x-session")]);
+    let routes = || Router::new().route("/", get(printed));
+    let alone = routes().layer(also());
+    let [stack, more] = [SensitiveLayer::new(), also()]
+        .map(|layer| Stack::production().sensitive(layer).build().unwrap().wrap(routes()));
+    for (app, also) in [(stack, false), (alone, true), (more, true)] {
         let mut request = from_peer("192.0.2.1", "GET", "/");
         for name in ["authorization", "proxy-authorization", "cookie", "cookie", "x-api-key"] {
             request = request.header(name, "s3cret");

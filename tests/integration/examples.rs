@@ -182,9 +182,18 @@ fn a_tracer_s_spans_are_part_of_the_trace_that_came_in() {
     let parent = ("traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01");
     let (status, answer) = example.ask("GET", "/hello", &[parent], "");
     assert_eq!(status, 200);
-    assert!(answer.ends_with("in trace 0af7651916cd43dd8448eb211c80319c\n"), "{answer}");
+    let trace = "0af7651916cd43dd8448eb211c80319c";
+    assert!(answer.contains(&format!("in trace {trace}\n")), "{answer}");
     let mut spans = example.printed.iter().filter(|line| line.starts_with("span "));
-    let in_trace = |name: &str| format!("span {name} of trace 0af7651916cd43dd8448eb211c80319c, child of ");
-    assert!(spans.next().unwrap().starts_with(&in_trace("work")));
-    assert_eq!(spans.next().unwrap(), in_trace("/hello") + "b7ad6b7169203331");
+    let (call, request) = (spans.next().unwrap(), spans.next().unwrap());
+    let id = |line: &str| line.split(' ').nth(2).unwrap().to_owned();
+    assert_eq!(call, format!("span call {} of trace {trace}, child of {}", id(&call), id(&request)));
+    assert_eq!(request, format!("span /hello {} of trace {trace}, child of b7ad6b7169203331", id(&request)));
+    assert!(answer.contains(&format!("00-{trace}-{}-01", id(&call))), "the next is told of the call's span: {answer}");
+    assert!(answer.contains("x-request-id"), "{answer}");
+
+    let (_, answer) = example.ask("GET", "/hello", &[], "");
+    let (_, request) = (spans.next().unwrap(), spans.next().unwrap());
+    let trace = answer.split("in trace ").nth(1).unwrap().lines().next().unwrap();
+    assert_eq!(request, format!("span /hello {} of trace {trace}, child of 0000000000000000", id(&request)), "a root");
 }

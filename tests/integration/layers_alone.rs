@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 
+use crate::support::log;
 use axum::{
     Router,
     body::{Body, Bytes},
@@ -113,4 +114,15 @@ async fn an_id_is_taken_over_from_a_trusted_proxy_only() {
         assert_eq!(answer.header("x-request-id") == id, taken, "{peer} {id}");
         assert_eq!(answer.text(), answer.header("x-request-id"), "the handler never sees a forged id");
     }
+}
+
+#[tokio::test]
+async fn a_handler_has_its_span_whichever_layer_stands_alone() {
+    let log = log();
+    let app = Router::new()
+        .route("/alone/{id}", get(|| async { tracing::info!("a line of one that stands alone") }))
+        .layer(ContainmentLayer::unlimited());
+    app.oneshot(Request::get("/alone/7").body(Body::empty()).unwrap()).await.unwrap();
+    let line = &log.lines_with("a line of one that stands alone")[0];
+    assert!(line.contains("request{method=GET route=\"/alone/{id}\"}"), "{line}");
 }

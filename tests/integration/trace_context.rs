@@ -34,7 +34,7 @@ async fn seen(facts: Facts, trace: TraceContext, headers: HeaderMap) -> axum::Js
         "sampled": trace.is_sampled(),
         "sent": [of(&headers, "traceparent"), of(&headers, "tracestate")],
         "onward": [of(&onward, "traceparent"), of(&onward, "tracestate")],
-        "request_id": of(&onward, "x-request-id"),
+        "request_id": of(&onward, "x-request-id").or(of(&onward, "x-correlation-id")),
     }))
 }
 
@@ -235,4 +235,22 @@ async fn a_service_in_the_same_process_knows_its_own_caller() {
     let app = stack.wrap(Router::new().route("/out", outer));
     let request = from_peer("192.0.2.1", "GET", "/out").header("x-admin", "yes").body(Body::empty()).unwrap();
     assert_eq!(send(&app, request).await.text(), "None /in/1 /in/{id}");
+}
+
+#[tokio::test]
+async fn an_id_in_a_header_of_one_s_own_is_handed_on_and_may_be_read_in_it() {
+    let name = axum::http::HeaderName::from_static("x-correlation-id");
+    let handed_on = |facts: Facts| async move {
+        let mut headers = HeaderMap::new();
+        facts.propagate(&mut headers);
+        assert!(!headers.contains_key("x-request-id"));
+        headers["x-correlation-id"].to_str().unwrap().to_owned()
+    };
+    let stack = Stack::production().request_id(RequestIdLayer::new().header(name)).origins(["https://app.example"]);
+    let app = stack.build().unwrap().wrap(Router::new().route("/", get(handed_on)));
+    let request = from_peer("192.0.2.1", "GET", "/").header("origin", "https://app.example");
+    let answer = send(&app, request.body(Body::empty()).unwrap()).await;
+    assert_eq!(answer.text(), answer.header("x-correlation-id"));
+    let exposed = answer.header("access-control-expose-headers");
+    assert!(exposed.starts_with("x-correlation-id, retry-after") && !exposed.contains("x-request-id"), "{exposed}");
 }

@@ -109,13 +109,9 @@ impl<'a> Record<'a> {
         self.pending.user_agent.as_ref().map(text)
     }
 
-    /// Without its query, which may hold somebody's token.
+    /// Without its query, which may hold somebody's token, and without a user.
     pub(super) fn referer(&self) -> Option<Cow<'a, str>> {
-        let whole = self.pending.referer.as_ref().map(text)?;
-        Some(match whole.find(['?', '#']) {
-            Some(end) => whole[..end].to_owned().into(),
-            None => whole,
-        })
+        self.pending.referer.as_ref().map(text).map(public_part)
     }
 
     pub(super) const fn version(&self) -> &'static str {
@@ -129,7 +125,43 @@ impl<'a> Record<'a> {
     }
 }
 
+/// Of a URL what is no secret: without user, query and fragment.
+fn public_part(url: Cow<'_, str>) -> Cow<'_, str> {
+    let end = url.find(['?', '#']).unwrap_or(url.len());
+    let authority = url.find("://").map_or(0, |scheme| scheme + 3);
+    let authority_end =
+        url[..end].get(authority..).and_then(|rest| rest.find('/')).map_or(end, |slash| authority + slash);
+    match url.get(authority..authority_end).and_then(|host| host.rfind('@')) {
+        Some(at) => format!("{}{}", &url[..authority], &url[authority + at + 1..end]).into(),
+        None if end < url.len() => url[..end].to_owned().into(),
+        None => url,
+    }
+}
+
 fn text(value: &HeaderValue) -> Cow<'_, str> {
     // Nearly always it is ASCII, which this sees faster.
     value.to_str().map_or_else(|_| String::from_utf8_lossy(value.as_bytes()), Cow::Borrowed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_a_referer_what_may_be_a_secret_is_left_out() {
+        for (whole, public) in [
+            ("https://a.example/b/c", "https://a.example/b/c"),
+            ("https://a.example/b?token=1#x", "https://a.example/b"),
+            ("https://a.example?token=1/@2", "https://a.example"),
+            ("https://ada:pw@a.example/b@c?d", "https://a.example/b@c"),
+            ("https://ada:p@w@a.example", "https://a.example"),
+            ("ada:pw@a.example/b", "a.example/b"),
+            ("/b/@c?d", "/b/@c"),
+            ("?https://a", ""),
+            ("#://@", ""),
+            ("", ""),
+        ] {
+            assert_eq!(public_part(whole.into()), public, "{whole}");
+        }
+    }
 }

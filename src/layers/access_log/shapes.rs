@@ -190,8 +190,9 @@ fn push_quoted(text: &mut Vec<u8>, value: &str) {
     }
 }
 
-/// What stands between spaces: spaces too.
+/// What stands between spaces: spaces too, and never nothing.
 fn push_word(text: &mut Vec<u8>, value: &str) {
+    let value = if value.is_empty() { "-" } else { value };
     for (index, part) in value.split(' ').enumerate() {
         if index > 0 {
             text.extend_from_slice(b"\\x20");
@@ -222,5 +223,8 @@ mod tests {
         let mut text = Vec::new();
         push_word(&mut text, "a b\"\\\n\r\u{7f}é");
         assert_eq!(String::from_utf8(text).unwrap(), r"a\x20b\x22\x5C\x0A\x0D\x7F\xC3\xA9");
+        let mut text = Vec::new();
+        push_word(&mut text, "");
+        assert_eq!(text, b"-");
     }
 }

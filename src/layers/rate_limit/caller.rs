@@ -16,7 +16,7 @@ pub(super) enum Caller<'a> {
 
 impl<'a> Caller<'a> {
     pub(super) fn of(facts: Option<&'a Facts>, head: &Parts) -> Self {
-        facts.map_or_else(|| Self::Peer(Facts::peer_of(head)), Self::Known)
+        facts.map_or_else(|| Self::Peer(Facts::peer_of(&head.extensions)), Self::Known)
     }
 
     pub(super) fn address(self) -> Option<IpAddr> {

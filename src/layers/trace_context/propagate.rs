@@ -7,11 +7,13 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 use super::{TRACEPARENT, TRACESTATE};
-use crate::{Facts, request_id::X_REQUEST_ID};
+use crate::Facts;
 
 impl Facts {
     /// Writes this request's trace and id into the headers of a request to another service: `traceparent` with a span of its
-    /// own for every call, `tracestate`, `X-Request-Id`. What stands there already stays.
+    /// own for every call, `tracestate`, `X-Request-Id` (or what [`RequestIdLayer::header`](crate::request_id::RequestIdLayer::header)
+    /// names). What stands there already stays: a tracer that records the call writes `traceparent` before, and its span is the
+    /// parent of what the service behind records. `cargo run --example opentelemetry` shows it.
     ///
     /// ```
     /// # use palisade::Facts;
@@ -30,8 +32,8 @@ impl Facts {
                 headers.insert(TRACESTATE, state);
             }
         }
-        if let Some(id) = self.request_id().filter(|_| !headers.contains_key(X_REQUEST_ID)) {
-            headers.insert(X_REQUEST_ID, id.header());
+        if let Some(id) = self.request_id() {
+            headers.entry(self.id_header()).or_insert_with(|| id.header());
         }
     }
 }
