@@ -1,4 +1,4 @@
-//! Takes secrets out of a text before it is kept or sent anywhere: one redactor for logs, reports and statistics.
+//! Takes secrets out of a text before it is kept or sent anywhere: one redactor for problem bodies, logs, reports and statistics.
 //!
 //! What is taken for a secret: the value of a name that says so (`password=..`, `"token": ".."`, `api_key: ..`, `Authorization: ..`), what
 //! follows `Bearer` or `Basic`, the user in a URL, and a JSON web token. It is defence in depth: the best secret in an error
@@ -11,28 +11,51 @@ use regex::Regex;
 /// What is left of a match: the first group, and a word in the secret's place.
 const KEPT: &str = "${1}[redacted]";
 
+/// What stands between a name and its value, anywhere.
+const BETWEEN: &str = r#"\\?["']?\s*[=:]\s*"#;
+/// The same in what a client is told, where `password: too short` is a sentence.
+const BETWEEN_STRICT: &str = r#"(?:\\?["']\s*[=:]\s*|\s*=\s*|:)"#;
+
+static SECRETS: LazyLock<Vec<Regex>> = LazyLock::new(|| patterns(BETWEEN));
+static SECRETS_FOR_CLIENTS: LazyLock<Vec<Regex>> = LazyLock::new(|| patterns(BETWEEN_STRICT));
+
 /// Each keeps its first group, and loses the rest.
-static SECRETS: LazyLock<Vec<Regex>> = LazyLock::new(|| {
+fn patterns(between: &str) -> Vec<Regex> {
+    let named = [
+        r"(?i)([A-Za-z0-9_.-]*(?:passw(?:or)?d|passphrase|pwd|secret|token|api[_-]?key|authorization|cookie|",
+        r"session[_-]?id|credential|private[_-]?key|access[_-]?key)[A-Za-z0-9_-]*",
+        between,
+        r"(?:(?:bearer|basic)\s+)?)",
+        r#"(?:\\"[^"\\]*(?:\\")?|"(?:[^"\\]|\\.)*"?|'[^']*'?|[^\s"'&,;)}\[\]]+)"#,
+    ];
     let patterns = [
         // postgres://user:password@host. No look-ahead: the `@` goes too.
         r"(://)[^/\s@]+@",
         // password=abc, "client_secret": "abc", api-key: abc; with a scheme before the value
-        concat!(
-            r#"(?i)([A-Za-z0-9_.-]*(?:passw(?:or)?d|passphrase|pwd|secret|token|api[_-]?key|authorization|cookie|"#,
-            r#"session[_-]?id|credential|private[_-]?key|access[_-]?key)[A-Za-z0-9_-]*\\?["']?\s*[=:]\s*(?:(?:bearer|basic)\s+)?)"#,
-            r#"(?:\\"[^"\\]*(?:\\")?|"(?:[^"\\]|\\.)*"?|'[^']*'?|[^\s"'&,;)}\[\]]+)"#,
-        ),
+        &named.concat(),
         // Bearer abc, Basic abc: after the names, which know their schemes
         r"(?i)(\b(?:bearer|basic)\s+)[A-Za-z0-9._~+/=-]{8,}",
         // A JSON web token, wherever it stands.
         r"()\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]+\.?[A-Za-z0-9_-]*",
     ];
     patterns.into_iter().filter_map(|pattern| Regex::new(pattern).ok()).collect()
-});
+}
 
 /// The text without its secrets.
 pub(crate) fn redacted(text: &str) -> Cow<'_, str> {
-    SECRETS.iter().fold(Cow::Borrowed(text), |text, secret| match secret.replace_all(&text, KEPT) {
+    replaced(text, &SECRETS)
+}
+
+/// A text for a client, without its secrets. What the program itself says has none.
+pub(crate) fn told(text: Cow<'static, str>) -> Cow<'static, str> {
+    match text {
+        Cow::Borrowed(_) => text,
+        Cow::Owned(text) => replaced(&text, &SECRETS_FOR_CLIENTS).into_owned().into(),
+    }
+}
+
+fn replaced<'a>(text: &'a str, secrets: &[Regex]) -> Cow<'a, str> {
+    secrets.iter().fold(Cow::Borrowed(text), |text, secret| match secret.replace_all(&text, KEPT) {
         Cow::Borrowed(_) => text,
         Cow::Owned(less) => Cow::Owned(less),
     })
@@ -78,6 +101,27 @@ mod tests {
         ] {
             assert_eq!(redacted(text), text);
         }
+    }
+
+    #[test]
+    fn a_client_is_told_no_secret_and_every_sentence() {
+        assert_eq!(SECRETS_FOR_CLIENTS.len(), 4, "every pattern compiles");
+        for (text, expected) in [
+            ("password: must have 8 characters", "password: must have 8 characters"),
+            (
+                "password: invalid type: integer, expected a string",
+                "password: invalid type: integer, expected a string",
+            ),
+            ("no such token: try another", "no such token: try another"),
+            ("got token=abc", "got token=[redacted]"),
+            ("at token:abc", "at token:[redacted]"),
+            (r#"in {"password": "abc"}"#, r#"in {"password": [redacted]}"#),
+            ("postgres://a:b@c", "postgres://[redacted]c"),
+            ("Authorization: Bearer abcdefghi", "Authorization: Bearer [redacted]"),
+        ] {
+            assert_eq!(told(text.to_owned().into()), expected);
+        }
+        assert_eq!(told("the word token=x of a programmer".into()), "the word token=x of a programmer");
     }
 
     proptest! {

@@ -6,7 +6,7 @@ use axum_core::response::IntoResponse;
 use http::{HeaderValue, header};
 use serde_json::json;
 
-use crate::{Kind, Rejection, Response};
+use crate::{Kind, Rejection, Response, redact::told};
 
 /// Any error, with why it was no fault of a caller.
 pub type BoxError = Box<dyn StdError + Send + Sync>;
@@ -42,7 +42,7 @@ struct Inner {
 }
 
 impl AppError {
-    /// An error of this kind; `detail` is sent to the client as it is.
+    /// An error of this kind; `detail` is sent to the client, without the secrets that are seen in a text made at run time.
     pub fn new(kind: Kind, detail: impl Into<Cow<'static, str>>) -> Self {
         Self(Box::new(Inner { kind, detail: detail.into(), fields: Vec::new(), source: None, retry_after: None }))
     }
@@ -156,13 +156,15 @@ impl<E: Into<BoxError>> From<E> for AppError {
 impl From<AppError> for Rejection {
     fn from(error: AppError) -> Self {
         let Inner { kind, detail, fields, source, .. } = *error.0;
-        let mut rejection = Self::new(kind).detail(detail);
+        let mut rejection = Self::new(kind).detail(told(detail));
         if let Some(source) = source {
             rejection = rejection.cause(chain(&*source));
         }
         if !fields.is_empty() {
-            let errors: Vec<_> =
-                fields.iter().map(|(pointer, detail)| json!({ "pointer": pointer, "detail": detail })).collect();
+            let errors: Vec<_> = fields
+                .into_iter()
+                .map(|(pointer, detail)| json!({ "pointer": pointer, "detail": told(detail) }))
+                .collect();
             rejection = rejection.member("errors", errors);
         }
         rejection

@@ -1,7 +1,7 @@
 //! Gives an error without a body, or with a line of text, the same shape as every other refusal.
 //!
 //! **The rule.** An answer of 400 or more that is empty and untyped (axum's 404 and 405) or `text/plain` (axum's extractor
-//! rejections) becomes problem+json with the request's id. The text of a 4xx becomes its `detail`; one that is long,
+//! rejections) becomes problem+json with the request's id. The text of a 4xx becomes its `detail`, without the secrets that are seen in it; one that is long,
 //! compressed or not there at once is left alone. The text of a 5xx goes to the log only, the first KiB of it. A
 //! [`Rejection`] that a handler returns gets the id. Everything else passes as it is: JSON, HTML. Headers stay.
 //!
@@ -18,7 +18,7 @@ use http_body::Body as _;
 use http_body_util::BodyExt as _;
 use tower_layer::Layer;
 
-use crate::{Facts, Guard, Kind, Rejection, Response, guard::Guarded, rejection::CustomKind};
+use crate::{Facts, Guard, Kind, Rejection, Response, guard::Guarded, redact::told, rejection::CustomKind};
 
 /// A text longer than this is no message for a client.
 const LONGEST_DETAIL: usize = 1024;
@@ -111,7 +111,7 @@ impl Guard for ProblemLayer {
                 (true, true) if text.is_empty() => rejection,
                 (true, true) => rejection.cause(text),
                 (true, false) => rejection.cause(text + " ..."),
-                (false, _) => rejection.detail(text),
+                (false, _) => rejection.detail(told(text.into())),
             };
             rejection.replace(response, facts);
         }

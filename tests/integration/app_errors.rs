@@ -2,11 +2,16 @@
 
 use std::{borrow::Cow, fmt, time::Duration};
 
-use axum::{Router, routing::get};
+use axum::{
+    Extension, Form, Json, Router,
+    body::Body,
+    extract::{Path, Query},
+    routing::{get, post},
+};
 use palisade::{AppError, Failed, Kind, Rejection, Respond, Stack};
 use serde_json::json;
 
-use crate::support::{get_from, log, send};
+use crate::support::{from_peer, get_from, log, send};
 
 const PEER: &str = "192.0.2.1";
 
@@ -125,4 +130,51 @@ async fn an_error_of_the_application_s_own_is_a_problem_of_its_kind() {
     let lines = log.lines_with(answer.header("x-request-id"));
     assert!(!lines.is_empty() && lines.iter().all(|line| !line.contains("palisade::error")), "{lines:#?}");
     assert_eq!(Rejection::from(AppError::conflict("")).kind(), Kind::Conflict);
+}
+
+#[tokio::test]
+async fn what_an_extractor_did_not_like_is_the_detail_of_a_problem() {
+    #[derive(Debug, serde::Deserialize)]
+    struct Wish {
+        count: u8,
+    }
+    let app = Router::new()
+        .route("/path/{count}", get(|Path(Wish { count }): Path<Wish>| async move { count.to_string() }))
+        .route("/query", get(|Query(Wish { count }): Query<Wish>| async move { count.to_string() }))
+        .route("/form", post(|Form(Wish { count }): Form<Wish>| async move { count.to_string() }))
+        .route("/json", post(|Json(Wish { count }): Json<Wish>| async move { count.to_string() }))
+        .route("/text", post(|text: String| async move { text }))
+        .route("/extension", get(|_: Extension<u8>| async {}));
+    let app = Stack::production().body_limit(64).build().unwrap().wrap(app);
+    let (json, form) = ("application/json", "application/x-www-form-urlencoded");
+    let long = "a".repeat(65);
+    for (index, (method, path, content_type, body, status, detail)) in [
+        ("GET", "/path/seven", "", "", 400, "seven"),
+        ("GET", "/query?count=seven", "", "", 400, "count: invalid digit"),
+        ("GET", "/query?count=token%3Dhunter2", "", "", 400, "count: invalid digit"),
+        ("GET", "/query", "", "", 400, "missing field `count`"),
+        ("POST", "/form", form, "count=seven", 422, "count: invalid digit"),
+        ("POST", "/form", json, "{}", 415, "application/x-www-form-urlencoded"),
+        ("POST", "/json", json, "{\"count\":", 400, "EOF"),
+        ("POST", "/json", json, "{\"count\":\"token=hunter2\"}", 422, "string \"token=[redacted]\", expected u8"),
+        ("POST", "/json", "text/plain", "{}", 415, "application/json"),
+        ("POST", "/json", json, &long, 413, ""),
+        ("POST", "/text", "text/plain", &long, 413, ""),
+        ("POST", "/path/1", "", "", 405, ""),
+        ("GET", "/nowhere", "", "", 404, ""),
+        ("GET", "/extension", "", "", 500, ""),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let request = from_peer(&format!("192.0.2.{index}"), method, path).header("content-type", content_type);
+        let answer = send(&app, request.body(Body::from(body.to_owned())).unwrap()).await;
+        let problem = answer.json();
+        assert_eq!((answer.status.as_u16(), &problem["status"]), (status, &status.into()), "{path} {problem}");
+        assert_eq!(answer.header("content-type"), "application/problem+json", "{path}");
+        assert_eq!(problem["requestId"], answer.header("x-request-id"), "{path}");
+        let told = problem["detail"].as_str().unwrap_or_default();
+        assert!(told.contains(detail) && !told.contains("hunter2"), "{path} {problem}");
+        assert!(status < 500 || told.is_empty(), "the text of a 500 is for the log: {problem}");
+    }
 }

@@ -164,12 +164,3 @@ async fn a_json_error_of_the_handlers_own_is_left_as_it_is() {
     let answer = send(&stack().build().unwrap().wrap(own), get_from("192.0.2.1", "/nowhere")).await;
     assert_eq!((answer.status, answer.text()), (StatusCode::NOT_FOUND, "\"own\""));
 }
-
-#[tokio::test]
-async fn what_an_extractor_did_not_like_is_the_detail_of_a_problem() {
-    let app = Router::new().route("/{id}", get(|_: axum::extract::Path<u64>| async {}));
-    let answer = send(&stack().build().unwrap().wrap(app), get_from("192.0.2.1", "/seven")).await;
-    assert_eq!(answer.status, 400);
-    assert_eq!(answer.header("content-type"), "application/problem+json");
-    assert!(answer.json()["detail"].as_str().unwrap().contains("seven"), "{}", answer.text());
-}
