@@ -23,6 +23,7 @@
 //! | put everything in place | [`Stack`], [`serve()`], [`Health`] |
 //! | use one layer alone | the modules below, one per layer |
 //! | answer an error from a handler | [`AppError`], [`Respond`] |
+//! | check a request's data, take HTML in | `validate`, `html` (features) |
 //! | write a guard | [`Guard`], [`Rejection`] |
 //! | know what palisade knows of a request | [`Facts`], [`Principal`] |
 //! | find out what is wrong with the settings | [`ConfigError`] |
@@ -35,6 +36,8 @@ mod error;
 mod facts;
 pub mod guard;
 pub mod health;
+#[cfg(feature = "html")]
+pub mod html;
 mod layers;
 mod principal;
 mod profile;
@@ -44,6 +47,8 @@ pub mod serve;
 pub mod stack;
 mod text;
 mod trust;
+#[cfg(feature = "validate")]
+pub mod validate;
 
 pub use axum_core::{body::Body, response::Response};
 

@@ -42,4 +42,6 @@ mod streams;
 mod support;
 mod tier_lookup;
 mod trace_context;
+#[cfg(all(feature = "html", feature = "validate"))]
+mod validate;
 mod wire;
