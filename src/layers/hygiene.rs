@@ -4,7 +4,13 @@
 //! encoded: a NUL or another control character, a `..` or `.` segment, an encoded slash, a backslash; or a `%` that two
 //! hex digits do not follow, bytes that are no UTF-8 (overlong dots and slashes), or escapes encoded three times. Servers,
 //! proxies and file systems disagree about each of these. A query may hold encoded control characters (a text with line
-//! breaks is a good query), but no NUL. Two `Host` lines are refused too (RFC 9112, 3.2).
+//! breaks is a good query), but no NUL. Refused too: two `Host` lines (RFC 9112, 3.2), two `Content-Length` lines or one beside
+//! `Transfer-Encoding` (6.3), and the name of a header with other characters than letters, digits, `-`, `_` and `.`, which
+//! nobody's has (RFC 9110, 16.3.2.1, advises the first three; gRPC adds the others).
+//!
+//! What is too much is refused as such: a target of more than 8 KiB with 414 `uri-too-long`, more than 100 header lines or 32 KiB of them
+//! with 431 `headers-too-large`. Methods are `GET`, `HEAD`, `POST`, `PUT`, `PATCH`, `DELETE`, `OPTIONS`, and `CONNECT` where it opens a
+//! WebSocket (RFC 8441); any other is refused with 405 `method-not-allowed`, unless it is [named](HygieneLayer::methods).
 //!
 //! ```
 //! use palisade::hygiene::HygieneLayer;
@@ -13,74 +19,100 @@
 //!
 //! The mode is enforce unless [`HygieneLayer::mode`] says otherwise; the policy in the decision is the rule that was broken.
 
-use std::{borrow::Cow, ops::ControlFlow};
+mod head;
+mod target;
 
-use http::{Uri, header, request::Parts};
-use percent_encoding::percent_decode;
+use std::{ops::ControlFlow, sync::Arc};
+
+use http::{HeaderValue, Method, header, request::Parts};
 use tower_layer::Layer;
 
+use self::head::Limits;
 use crate::{Guard, Kind, Mode, Rejection, Response, decision::object, guard::Guarded};
 
 /// Refuses malformed heads. See the [module](self) for the exact rule.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct HygieneLayer {
     mode: Mode,
     encoded_slash: bool,
+    limits: Limits,
+    /// Others than the usual.
+    methods: Option<Arc<[Method]>>,
 }
 
 impl HygieneLayer {
     /// Every rule, enforced.
     #[must_use]
     pub const fn new() -> Self {
-        Self { mode: Mode::Enforce, encoded_slash: false }
+        Self { mode: Mode::Enforce, encoded_slash: false, limits: Limits::new(), methods: None }
     }
 
     /// Off, report or enforce.
     #[must_use]
-    pub const fn mode(self, mode: Mode) -> Self {
+    pub fn mode(self, mode: Mode) -> Self {
         Self { mode, ..self }
     }
 
     /// Whether `%2F` may stand in a path: for routes whose parameters hold slashes.
     #[must_use]
-    pub const fn encoded_slash(self, allowed: bool) -> Self {
+    pub fn encoded_slash(self, allowed: bool) -> Self {
         Self { encoded_slash: allowed, ..self }
     }
 
-    /// The decision: what is wrong with this target, if anything.
-    fn fault(self, uri: &Uri) -> Option<Fault> {
-        let path = uri.path();
-        if path.contains('%')
-            || path.contains('\\')
-            || path.contains("/.")
-            || path.bytes().any(|byte| byte.is_ascii_control())
-        {
-            self.path_fault(path)
-        } else {
-            None
-        }
-        .or_else(|| query_fault(uri.query().unwrap_or_default()))
+    /// The longest target, in bytes: 8192 if nothing is said. RFC 9110 (4.1) advises 8000 at least.
+    #[must_use]
+    pub fn target_bytes(mut self, bytes: usize) -> Self {
+        self.limits.target_bytes = bytes;
+        self
     }
 
-    fn path_fault(self, path: &str) -> Option<Fault> {
-        if has_broken_escape(path) {
-            return Some(Fault::BrokenEscape);
-        }
-        if !self.encoded_slash && has_encoded_slash(path) {
-            return Some(Fault::EncodedSlash);
-        }
-        let once = decode(path.as_bytes());
-        let twice = decode(&once);
-        if decode(&twice) != twice {
-            return Some(Fault::ManyTimes);
-        }
-        plain_fault(&once).or_else(|| plain_fault(&twice))
+    /// How many header lines a request may have: 100 if nothing is said.
+    #[must_use]
+    pub fn header_lines(mut self, lines: usize) -> Self {
+        self.limits.header_lines = lines;
+        self
     }
 
-    pub(crate) fn describe(self) -> (Mode, String) {
+    /// How long they may be together, in bytes: 32 KiB if nothing is said.
+    #[must_use]
+    pub fn header_bytes(mut self, bytes: usize) -> Self {
+        self.limits.header_bytes = bytes;
+        self
+    }
+
+    /// The methods that are served, in the place of the usual ones: those of `WebDAV`, or `QUERY`.
+    #[must_use]
+    pub fn methods(mut self, methods: impl IntoIterator<Item = Method>) -> Self {
+        self.methods = Some(methods.into_iter().collect());
+        self
+    }
+
+    /// The decision: what is wrong with this head, if anything.
+    fn fault(&self, head: &Parts) -> Option<Fault> {
+        let listed = self.methods.as_deref();
+        let is_served = listed.map_or_else(|| head::is_usual(head), |listed| listed.contains(&head.method));
+        if !is_served {
+            return Some(Fault::Method);
+        }
+        head::fault(head, &self.limits).or_else(|| target::fault(&head.uri, self.encoded_slash))
+    }
+
+    /// What a 405 must name (RFC 9110, 15.5.6).
+    fn allow(&self) -> HeaderValue {
+        let Some(methods) = &self.methods else {
+            return HeaderValue::from_static("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS");
+        };
+        let names: Vec<_> = methods.iter().map(Method::as_str).collect();
+        HeaderValue::try_from(names.join(", ")).unwrap_or(HeaderValue::from_static(""))
+    }
+
+    pub(crate) fn describe(&self) -> (Mode, String) {
         let slash = if self.encoded_slash { "allowed" } else { "refused" };
+        let Limits { target_bytes, header_lines, header_bytes } = self.limits;
         let rules = "NUL, control characters, dot segments, backslash, broken escapes refused";
-        (self.mode, format!("{rules}; encoded slash {slash}"))
+        let most = format!("target {target_bytes} bytes, {header_lines} header lines, {header_bytes} bytes of them");
+        let methods = self.allow();
+        (self.mode, format!("{rules}; encoded slash {slash}; at most {most}; {}", methods.to_str().unwrap_or_default()))
     }
 }
 
@@ -90,9 +122,16 @@ impl Default for HygieneLayer {
     }
 }
 
-/// What is wrong with a target.
+/// What is wrong with a head.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Fault {
+    Method,
+    TargetTooLong,
+    TooManyHeaders,
+    HeadersTooLong,
+    HeaderName,
+    TwoHosts,
+    TwoLengths,
     Nul,
     Control,
     DotSegment,
@@ -101,12 +140,19 @@ enum Fault {
     BrokenEscape,
     ManyTimes,
     NotUtf8,
-    TwoHosts,
 }
 
 impl Fault {
+    /// The rule, and what a client is told.
     const fn row(self) -> (&'static str, &'static str) {
         match self {
+            Self::Method => ("method", "This method is not served here."),
+            Self::TargetTooLong => ("target-bytes", "The target is too long."),
+            Self::TooManyHeaders => ("header-lines", "The request has too many headers."),
+            Self::HeadersTooLong => ("header-bytes", "The headers are too long together."),
+            Self::HeaderName => ("header-name", "The name of a header holds an unusual character."),
+            Self::TwoHosts => ("two-hosts", "The request names more than one host."),
+            Self::TwoLengths => ("two-lengths", "The request tells the length of its body in two ways."),
             Self::Nul => ("nul", "The target holds a NUL."),
             Self::Control => ("control-character", "The path holds a control character."),
             Self::DotSegment => ("dot-segment", "The path holds a `.` or `..` segment."),
@@ -115,55 +161,17 @@ impl Fault {
             Self::BrokenEscape => ("broken-escape", "The path holds a `%` without two hex digits."),
             Self::ManyTimes => ("encoded-many-times", "The path is encoded more than twice."),
             Self::NotUtf8 => ("not-utf-8", "The path is no UTF-8."),
-            Self::TwoHosts => ("two-hosts", "The request names more than one host."),
         }
     }
-}
 
-fn plain_fault(path: &[u8]) -> Option<Fault> {
-    if path.contains(&0) {
-        Some(Fault::Nul)
-    } else if path.iter().any(u8::is_ascii_control) {
-        Some(Fault::Control)
-    } else if path.contains(&b'\\') {
-        Some(Fault::Backslash)
-    } else if path.split(|byte| *byte == b'/').any(is_dot_segment) {
-        Some(Fault::DotSegment)
-    } else if std::str::from_utf8(path).is_err() {
-        Some(Fault::NotUtf8)
-    } else {
-        None
-    }
-}
-
-/// `.` and `..`, also with the `;parameter` that some servers cut off before they resolve the path.
-fn is_dot_segment(segment: &[u8]) -> bool {
-    let name = segment.split(|byte| *byte == b';').next().unwrap_or_default();
-    name == b"." || name == b".."
-}
-
-fn query_fault(query: &str) -> Option<Fault> {
-    (query.contains('%') && decode(query.as_bytes()).contains(&0)).then_some(Fault::Nul)
-}
-
-fn has_broken_escape(path: &str) -> bool {
-    let mut rest = path.as_bytes();
-    while let Some(at) = rest.iter().position(|byte| *byte == b'%') {
-        match rest.get(at + 1..at + 3) {
-            Some(digits) if digits.iter().all(u8::is_ascii_hexdigit) => rest = &rest[at + 3..],
-            _ => return true,
+    const fn kind(self) -> Kind {
+        match self {
+            Self::Method => Kind::MethodNotAllowed,
+            Self::TargetTooLong => Kind::UriTooLong,
+            Self::TooManyHeaders | Self::HeadersTooLong => Kind::HeadersTooLarge,
+            _ => Kind::MalformedRequest,
         }
     }
-    false
-}
-
-fn has_encoded_slash(path: &str) -> bool {
-    let lower = path.to_ascii_lowercase();
-    lower.contains("%2f") || lower.contains("%252f")
-}
-
-fn decode(bytes: &[u8]) -> Cow<'_, [u8]> {
-    percent_decode(bytes).into()
 }
 
 impl Guard for HygieneLayer {
@@ -173,12 +181,17 @@ impl Guard for HygieneLayer {
         if self.mode == Mode::Off {
             return ControlFlow::Continue(());
         }
-        let two_hosts = head.headers.get_all(header::HOST).iter().nth(1).map(|_| Fault::TwoHosts);
-        let Some(fault) = two_hosts.or_else(|| self.fault(&head.uri)) else {
+        let Some(fault) = self.fault(head) else {
             return ControlFlow::Continue(());
         };
         let (rule, detail) = fault.row();
-        object(head, self.mode, "hygiene", rule, Rejection::new(Kind::MalformedRequest).detail(detail))
+        let objection = object(head, self.mode, "hygiene", rule, Rejection::new(fault.kind()).detail(detail));
+        objection.map_break(|mut response| {
+            if fault == Fault::Method {
+                response.headers_mut().insert(header::ALLOW, self.allow());
+            }
+            response
+        })
     }
 }
 
@@ -186,53 +199,6 @@ impl<S> Layer<S> for HygieneLayer {
     type Service = Guarded<Self, S>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        Guarded::new(*self, inner)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_two_readers_read_differently_is_a_fault() {
-        for (target, fault) in [
-            ("/", None),
-            ("/items/42?q=a%20b%0Ac&d=%25", None),
-            ("/.well-known/security.txt", None),
-            ("/a..b/...", None),
-            ("/caf%C3%A9", None),
-            ("/100%25", None),
-            ("/%00", Some(Fault::Nul)),
-            ("/a%2500b", Some(Fault::Nul)),
-            ("/?q=%00", Some(Fault::Nul)),
-            ("/a%0d%0aSet-Cookie:x", Some(Fault::Control)),
-            ("/%7f", Some(Fault::Control)),
-            ("/a/../b", Some(Fault::DotSegment)),
-            ("/a/%2e%2e/b", Some(Fault::DotSegment)),
-            ("/a/.%2E/b", Some(Fault::DotSegment)),
-            ("/a/%252e%252e/b", Some(Fault::DotSegment)),
-            ("/a/..;x=1/b", Some(Fault::DotSegment)),
-            ("/a/.", Some(Fault::DotSegment)),
-            ("/a%2fb", Some(Fault::EncodedSlash)),
-            ("/a%252Fb", Some(Fault::EncodedSlash)),
-            ("/a%5cb", Some(Fault::Backslash)),
-            ("/a%255Cb", Some(Fault::Backslash)),
-            ("/%zz", Some(Fault::BrokenEscape)),
-            ("/%", Some(Fault::BrokenEscape)),
-            ("/%2", Some(Fault::BrokenEscape)),
-            ("/%c0%ae%c0%ae/x", Some(Fault::NotUtf8)),
-            ("/%e0%80%ae/x", Some(Fault::NotUtf8)),
-            ("/%25252e%25252e/x", Some(Fault::ManyTimes)),
-        ] {
-            assert_eq!(HygieneLayer::new().fault(&target.parse().unwrap()), fault, "{target}");
-        }
-    }
-
-    #[test]
-    fn an_encoded_slash_can_be_allowed_and_what_it_hides_cannot() {
-        let layer = HygieneLayer::new().encoded_slash(true);
-        assert_eq!(layer.fault(&"/repos/a%2Fb".parse().unwrap()), None);
-        assert_eq!(layer.fault(&"/repos/..%2Fb".parse().unwrap()), Some(Fault::DotSegment));
+        Guarded::new(self.clone(), inner)
     }
 }

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::{Layers, Stack};
-use crate::Mode;
+use crate::{Mode, hygiene::HygieneLayer};
 
 /// A line: the part, its state (`None` is off) and numbers, and why it stands where it stands.
 type Row = (&'static str, Option<(State, String)>, &'static str);
@@ -67,7 +67,7 @@ impl Layers {
             ("response_time", on(self.response_time.as_ref(), |_| timing()), "measures all that the service does itself"),
             ("security_headers", on(self.security_headers.as_ref(), |layer| layer.describe()), "dresses every answer"),
             ("cors", refusing(self.cors.as_ref(), |layer| layer.describe()), "a browser can read a refusal; a preflight spends no quota"),
-            ("hygiene", refusing(self.hygiene.as_ref(), |layer| layer.describe()), "what is malformed goes no further"),
+            ("hygiene", refusing(self.hygiene.as_ref(), HygieneLayer::describe), "what is malformed goes no further"),
             ("flood", refusing(self.flood.as_ref(), |layer| layer.describe()), "before anything expensive, authentication included"),
             ("authentication", refusing(self.authentication.as_ref(), |layer| layer.describe()), "the next limit depends on it; refuses once that has counted"),
             ("tier_lookup", on(self.tiers.as_ref(), |layer| layer.describe()), "may have to wait; the next limit depends on it"),

@@ -385,3 +385,44 @@ async fn a_network_of_ipv6_has_not_a_budget_of_guesses_for_each_of_its_addresses
     }
     assert_eq!(tried, 16);
 }
+
+#[tokio::test]
+async fn a_head_that_is_too_much_or_told_in_two_ways_goes_no_further() {
+    let app = stack().flood(None).build().unwrap().wrap(Router::new().fallback(|| async { "in" }));
+    let long = format!("/{}", "a".repeat(8192));
+    let value = "v".repeat(33 * 1024);
+    for (method, target, headers, status, slug) in [
+        ("GET", &*long, &[][..], 414, "uri-too-long"),
+        ("GET", "/", &[("x-long", &*value)], 431, "headers-too-large"),
+        ("GET", "/", &[("x!odd", "v")], 400, "malformed-request"),
+        ("POST", "/", &[("content-length", "0"), ("content-length", "0")], 400, "malformed-request"),
+        ("TRACE", "/", &[], 405, "method-not-allowed"),
+        ("PROPFIND", "/", &[], 405, "method-not-allowed"),
+        ("GET", "/", &[("x_under.score-1", "v")], 200, ""),
+    ] {
+        let mut request = from_peer("192.0.2.1", method, target);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let answer = send(&app, request.body(Body::empty()).unwrap()).await;
+        assert_eq!(answer.status.as_u16(), status, "{method} {slug}");
+        let allow = if status == 405 { "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS" } else { "" };
+        assert_eq!(answer.header("allow"), allow);
+        if status != 200 {
+            assert!(answer.json()["type"].as_str().unwrap().ends_with(slug), "{}", answer.text());
+            assert_eq!(answer.json()["requestId"], answer.header("x-request-id"));
+        }
+    }
+    let mut many = from_peer("192.0.2.1", "GET", "/");
+    for index in 0..100 {
+        many = many.header(format!("x-{index}"), "v");
+    }
+    assert_eq!(send(&app, many.body(Body::empty()).unwrap()).await.status, 431);
+
+    let dav = palisade::hygiene::HygieneLayer::new().methods(["GET", "PROPFIND"].map(|name| name.parse().unwrap()));
+    let app = stack().hygiene(dav).build().unwrap().wrap(Router::new().fallback(|| async { "in" }));
+    for (method, status, allow) in [("PROPFIND", 200, ""), ("POST", 405, "GET, PROPFIND")] {
+        let answer = send(&app, from_peer("192.0.2.1", method, "/").body(Body::empty()).unwrap()).await;
+        assert_eq!((answer.status.as_u16(), answer.header("allow")), (status, allow));
+    }
+}
