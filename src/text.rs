@@ -11,22 +11,30 @@ pub(crate) fn push_json(text: &mut Vec<u8>, value: &str) {
     }
 }
 
-/// Whether a byte is a control character, a quote or a backslash. Eight at a time: strings are checked more often than
-/// anything else is done to them.
+/// Whether a byte is a control character, a quote or a backslash.
 fn needs_escape(bytes: &[u8]) -> bool {
-    const ONES: u64 = u64::MAX / 255;
-    // The high bit of each byte that is less than `n`; bytes from 0x80 on are none.
-    let less = |word: u64, n: u64| word.wrapping_sub(ONES * n) & !word;
-    let has = |word: u64, byte: u8| less(word ^ (ONES * u64::from(byte)), 1);
+    any(bytes, |word| less(word, 0x20) | has(word, b'"') | has(word, b'\\'))
+}
+
+/// Whether `found` sets the high bit of any byte. Eight at a time: strings are checked more often than anything else is done to
+/// them. What is missing of the last eight is filled up with `a`, which must not be found.
+pub(crate) fn any(bytes: &[u8], found: impl Fn(u64) -> u64) -> bool {
     let (words, rest) = bytes.as_chunks::<8>();
-    // Filled up with what needs no escape.
-    let mut last = [b' '; 8];
+    let mut last = [b'a'; 8];
     last[..rest.len()].copy_from_slice(rest);
-    let found = |word: &[u8; 8]| {
-        let word = u64::from_le_bytes(*word);
-        less(word, 0x20) | has(word, b'"') | has(word, b'\\')
-    };
-    words.iter().chain([&last]).fold(0, |all, word| all | found(word)) & (ONES << 7) != 0
+    words.iter().chain([&last]).fold(0, |all, word| all | found(u64::from_le_bytes(*word))) & (ONES << 7) != 0
+}
+
+const ONES: u64 = u64::MAX / 255;
+
+/// The high bit of each byte that is less than `n`, which is at most 0x80; bytes from 0x80 on are none.
+pub(crate) const fn less(word: u64, n: u64) -> u64 {
+    word.wrapping_sub(ONES * n) & !word
+}
+
+/// The high bit of each byte that is this one.
+pub(crate) const fn has(word: u64, byte: u8) -> u64 {
+    less(word ^ (ONES * byte as u64), 1)
 }
 
 /// Hands over a number's digits.
