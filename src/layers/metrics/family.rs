@@ -13,7 +13,7 @@ use super::{
 pub(super) const OVERFLOW: &str = "overflow";
 
 /// In bytes. What is longer is hardly a word of the operator's.
-const LONGEST_VALUE: usize = 128;
+pub(super) const LONGEST_VALUE: usize = 128;
 
 /// A kind of metric: how one is made, and how its samples are written.
 pub(super) struct Kind<M> {
@@ -100,7 +100,10 @@ impl<M: Clone> Inner<M> {
     #[cold]
     fn register(&self, hash: u64, values: &[&str]) -> M {
         let is = |row: &Row<M>| row.values.iter().map(|value| &**value).eq(values.iter().copied());
-        if values.iter().all(|value| value.len() <= LONGEST_VALUE)
+        // Else there would be two series with the same labels, and a scraper would refuse them all.
+        let is_overflow = !values.is_empty() && values.iter().all(|value| *value == OVERFLOW);
+        if !is_overflow
+            && values.iter().all(|value| value.len() <= LONGEST_VALUE)
             && let Added::Row(row) = self.rows.add(hash, is, || self.row(values))
         {
             return row.metric.clone();
@@ -176,6 +179,17 @@ mod tests {
         family.of(["xy", "z"]).add(2);
         family.of(["x", "yz"]).inc();
         assert_eq!(written(&family), "x_total{a=\"x\",b=\"yz\"} 2\nx_total{a=\"xy\",b=\"z\"} 2\n");
+    }
+
+    #[test]
+    fn a_value_that_says_overflow_shares_the_overflow() {
+        let family = Family::new(COUNTER, ["a", "b"], Buckets::seconds(), 2);
+        for values in [["overflow", "overflow"], ["overflow", "x"], ["x", "x"], ["y", "y"], ["overflow", "overflow"]] {
+            family.of(values).inc();
+        }
+        let expected =
+            "x_total{a=\"overflow\",b=\"overflow\"} 3\nx_total{a=\"overflow\",b=\"x\"} 1\nx_total{a=\"x\",b=\"x\"} 1\n";
+        assert_eq!(written(&family), expected);
     }
 
     #[test]
