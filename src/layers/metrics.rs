@@ -83,6 +83,8 @@ struct Shared {
     requests: Requests,
     decisions: Decisions,
     registry: Registry,
+    #[cfg(feature = "metrics-facade")]
+    facade: facade::Known,
 }
 
 impl MetricsLayer {

@@ -86,6 +86,8 @@ impl MetricsBuilder {
                 requests: Requests::new(self.names, buckets, self.series),
                 decisions: Decisions::new(self.series),
                 registry: Registry::default(),
+                #[cfg(feature = "metrics-facade")]
+                facade: super::facade::Known::default(),
             }),
         }
     }

@@ -5,7 +5,7 @@ use std::{
     fmt,
     sync::{
         Arc, Mutex, PoisonError, RwLock,
-        atomic::{AtomicUsize, Ordering::Relaxed},
+        atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed},
     },
 };
 
@@ -14,36 +14,39 @@ use metrics::{CounterFn, GaugeFn, HistogramFn, Key, KeyName, Metadata, Recorder,
 use super::{
     Buckets, Counter, Gauge, Histogram, MetricsLayer,
     exposition::{Exposition, Type, labels},
-    family::{COUNTER, Collect, GAUGE, HISTOGRAM, Kind, OVERFLOW},
+    family::{COUNTER, Collect, GAUGE, HISTOGRAM, Kind, LONGEST_VALUE, OVERFLOW},
     registry::{is_label, name_mistakes},
     table::{Added, Table},
 };
 
 /// Names of metrics from libraries: more than any has, and an end to those that make names out of data.
-const MOST_FAMILIES: usize = 1000;
+const MOST_NAMES: usize = 1000;
 
-/// A recorder for `metrics::set_global_recorder`. Clones and the layer share one registry.
+/// A recorder for `metrics::set_global_recorder`. It, all others of the same layer, and the layer share one registry.
 ///
-/// What is no letter, digit or `_` in a name becomes `_`, and a counter's name gets the `_total` it lacks. A histogram has
+/// What is no letter, digit or `_` in a name becomes `_`, and a counter's name gets the `_total` it lacks: what then has one
+/// name is one metric, and what then has the same labels one series of it. A histogram has
 /// [`Buckets::seconds`] if its name ends in `_seconds`, [`Buckets::bytes`] if in `_bytes`, else powers of ten. Each metric has at
-/// most as many sets of labels as [`MetricsBuilder::series`](super::MetricsBuilder::series) says. What cannot be told, because
-/// its name is taken by another kind of metric, is logged once and not counted.
+/// most as many sets of labels as [`MetricsBuilder::series`](super::MetricsBuilder::series) says; those past it, and those with
+/// a value of more than 128 bytes, share one series, `overflow="true"`. What cannot be told, because
+/// its name is taken by another kind of metric or there are 1000 names already, is logged once and not counted.
 #[derive(Clone)]
 pub struct FacadeRecorder {
     metrics: MetricsLayer,
-    known: Arc<Known>,
 }
 
+/// What libraries have counted, by name.
 #[derive(Default)]
-struct Known {
+pub(super) struct Known {
     counters: Families<Counter>,
     gauges: Families<Gauge>,
     histograms: Families<Histogram>,
     helps: Mutex<BTreeMap<String, String>>,
     count: AtomicUsize,
+    is_full: AtomicBool,
 }
 
-/// By name as libraries say it; `None` is one that was refused.
+/// By name as libraries say it, and as it is told; `None` is one that was refused.
 type Families<M> = RwLock<BTreeMap<String, Option<Arc<Family<M>>>>>;
 
 impl MetricsLayer {
@@ -58,7 +61,7 @@ impl MetricsLayer {
     /// ```
     #[must_use]
     pub fn recorder(&self) -> FacadeRecorder {
-        FacadeRecorder { metrics: self.clone(), known: Arc::default() }
+        FacadeRecorder { metrics: self.clone() }
     }
 }
 
@@ -67,33 +70,52 @@ struct Family<M> {
     kind: Kind<M>,
     buckets: Buckets,
     rows: Table<Row<M>>,
+    /// The way to the rows by what a macro of a library asks for each time. What finds no room here is found among the rows.
+    keys: Table<(Key, Arc<M>)>,
     overflow: Arc<M>,
-    overflowed: std::sync::atomic::AtomicBool,
+    overflowed: AtomicBool,
 }
 
 struct Row<M> {
-    key: Key,
     labels: Box<str>,
-    /// As the facade takes it: a macro of a library asks each time.
+    /// As the facade takes it.
     metric: Arc<M>,
 }
 
 impl<M> Family<M> {
-    fn of(&self, key: &Key) -> Arc<M> {
-        let is = |row: &Row<M>| row.key == *key;
-        if let Some(metric) = self.rows.with(key.get_hash(), is, |row| Arc::clone(&row.metric)) {
-            return metric;
-        }
-        let make =
-            || Row { key: key.clone(), labels: written(key).into(), metric: self.kind.make(&self.buckets).into() };
-        match self.rows.add(key.get_hash(), is, make) {
-            Added::Row(row) => Arc::clone(&row.metric),
-            Added::Full => {
-                self.overflowed.store(true, Relaxed);
-                Arc::clone(&self.overflow)
-            }
-        }
+    fn new(kind: Kind<M>, buckets: Buckets, cap: usize) -> Self {
+        let overflow = kind.make(&buckets).into();
+        Self { kind, buckets, rows: Table::new(cap), keys: Table::new(cap), overflow, overflowed: false.into() }
     }
+
+    fn of(&self, key: &Key) -> Arc<M> {
+        let known = self.keys.with(key.get_hash(), |(known, _)| known == key, |row| Arc::clone(&row.1));
+        known.unwrap_or_else(|| self.meet(key))
+    }
+
+    #[cold]
+    fn meet(&self, key: &Key) -> Arc<M> {
+        let labels = written(key);
+        if key.labels().all(|label| label.value().len() <= LONGEST_VALUE)
+            && labels != overflow_labels()
+            && let Added::Row(row) =
+                self.rows.add(self.rows.hash(&labels), |row| *row.labels == *labels, || self.row(&labels))
+        {
+            let metric = || (key.clone(), Arc::clone(&row.metric));
+            self.keys.add(key.get_hash(), |(known, _)| known == key, metric);
+            return Arc::clone(&row.metric);
+        }
+        self.overflowed.store(true, Relaxed);
+        Arc::clone(&self.overflow)
+    }
+
+    fn row(&self, labels: &str) -> Row<M> {
+        Row { labels: labels.into(), metric: self.kind.make(&self.buckets).into() }
+    }
+}
+
+fn overflow_labels() -> String {
+    labels([(OVERFLOW, "true")])
 }
 
 impl<M: Send + Sync> Collect for Family<M> {
@@ -104,21 +126,22 @@ impl<M: Send + Sync> Collect for Family<M> {
             self.kind.write(&row.metric, name, &row.labels, out);
         }
         if self.overflowed.load(Relaxed) {
-            self.kind.write(&self.overflow, name, &labels([(OVERFLOW, "true")]), out);
+            self.kind.write(&self.overflow, name, &overflow_labels(), out);
         }
     }
 }
 
-/// The labels of a key. Of two that become one name the first counts: a scrape with both would be refused as a whole.
+/// The labels of a key, in one order however they were said. Of two that become one name the first counts: a scrape with both
+/// would be refused as a whole. One without a value is as good as absent to a scraper.
 fn written(key: &Key) -> String {
-    let mut pairs: Vec<(String, &str)> = Vec::new();
+    let mut pairs: BTreeMap<String, &str> = BTreeMap::new();
     for label in key.labels() {
         let name = sanitized(label.key());
-        if is_label(&name) && pairs.iter().all(|(known, _)| *known != name) {
-            pairs.push((name, label.value()));
+        if is_label(&name) {
+            pairs.entry(name).or_insert(label.value());
         }
     }
-    labels(pairs.iter().map(|(name, value)| (&**name, *value)))
+    labels(pairs.iter().filter(|(_, value)| !value.is_empty()).map(|(name, value)| (&**name, *value)))
 }
 
 fn sanitized(name: &str) -> String {
@@ -143,46 +166,73 @@ fn buckets(name: &str) -> Buckets {
 }
 
 impl FacadeRecorder {
+    fn known(&self) -> &Known {
+        &self.metrics.shared.facade
+    }
+
     fn find<M: Send + Sync + 'static>(&self, families: &Families<M>, kind: Kind<M>, key: &Key) -> Option<Arc<M>> {
         if let Some(family) = families.read().unwrap_or_else(PoisonError::into_inner).get(key.name()) {
             return family.as_ref().map(|family| family.of(key));
         }
-        if self.known.count.load(Relaxed) >= MOST_FAMILIES {
-            return None;
+        let (family, mistake) = self.meet(families, kind, key.name());
+        // Said when no lock is held any more: what writes the log may count its lines here.
+        if let Some(why) = mistake {
+            tracing::warn!(target: "palisade::metrics", name = key.name(), why, "a library's metric cannot be told");
         }
-        let mut families = families.write().unwrap_or_else(PoisonError::into_inner);
-        if !families.contains_key(key.name()) {
-            self.known.count.fetch_add(1, Relaxed);
-        }
-        let family = families.entry(key.name().to_owned()).or_insert_with(|| self.register(kind, key.name()));
-        family.as_ref().map(|family| family.of(key))
+        family.map(|family| family.of(key))
     }
 
-    /// The family under its name in the registry, or `None` and a word in the log.
+    /// The family of a name that nobody has said before, and what there is to warn of.
     #[cold]
-    fn register<M: Send + Sync + 'static>(&self, kind: Kind<M>, name: &str) -> Option<Arc<Family<M>>> {
-        let told = told(name, kind.is);
-        let help = self.known.helps.lock().unwrap_or_else(PoisonError::into_inner).get(name).cloned();
-        let (is, buckets, shared) = (kind.is, buckets(&told), &self.metrics.shared);
-        let overflow = kind.make(&buckets).into();
-        let family =
-            Arc::new(Family { kind, rows: Table::new(shared.series), buckets, overflow, overflowed: false.into() });
-        let entered = match name_mistakes(&told, is).first() {
-            Some(mistake) => Err((*mistake).to_owned()),
-            None => shared
-                .registry
-                .enter(&told, &help.unwrap_or_else(|| "Counted by a library.".to_owned()), is, family.clone())
-                .map_err(|error| error.mistakes().join("; ")),
+    fn meet<M: Send + Sync + 'static>(
+        &self,
+        families: &Families<M>,
+        kind: Kind<M>,
+        name: &str,
+    ) -> (Option<Arc<Family<M>>>, Option<String>) {
+        let (known, told) = (self.known(), told(name, kind.is));
+        let mut families = families.write().unwrap_or_else(PoisonError::into_inner);
+        let is_full = known.count.load(Relaxed) >= MOST_NAMES;
+        let (family, mistake) = match families.get(&told) {
+            Some(family) => (family.clone(), None),
+            None if is_full => {
+                let first = !known.is_full.swap(true, Relaxed);
+                (None, first.then(|| format!("there are {MOST_NAMES} names already; of those to come nothing is said")))
+            }
+            None => match self.register(kind, name, &told) {
+                Ok(family) => (Some(family), None),
+                Err(mistake) => (None, Some(mistake)),
+            },
         };
-        if let Err(why) = &entered {
-            tracing::warn!(target: "palisade::metrics", name, why, "a library's metric cannot be told");
+        if !is_full && families.insert(name.to_owned(), family.clone()).is_none() {
+            known.count.fetch_add(1, Relaxed);
+            families.insert(told, family.clone());
         }
-        entered.is_ok().then_some(family)
+        (family, mistake)
+    }
+
+    /// The family under its name in the registry.
+    fn register<M: Send + Sync + 'static>(
+        &self,
+        kind: Kind<M>,
+        name: &str,
+        told: &str,
+    ) -> Result<Arc<Family<M>>, String> {
+        let is = kind.is;
+        if let Some(mistake) = name_mistakes(told, is).first() {
+            return Err((*mistake).to_owned());
+        }
+        let help = self.known().helps.lock().unwrap_or_else(PoisonError::into_inner).get(name).cloned();
+        let help = help.unwrap_or_else(|| "Counted by a library.".to_owned());
+        let shared = &self.metrics.shared;
+        let family = Arc::new(Family::new(kind, buckets(told), shared.series));
+        shared.registry.enter(told, &help, is, family.clone()).map_err(|error| error.mistakes().join("; "))?;
+        Ok(family)
     }
 
     fn describe(&self, name: &KeyName, help: &SharedString) {
-        let mut helps = self.known.helps.lock().unwrap_or_else(PoisonError::into_inner);
-        if helps.len() < MOST_FAMILIES {
+        let mut helps = self.known().helps.lock().unwrap_or_else(PoisonError::into_inner);
+        if helps.len() < MOST_NAMES {
             helps.insert(name.as_str().to_owned(), help.clone().into_owned());
         }
     }
@@ -202,17 +252,17 @@ impl Recorder for FacadeRecorder {
     }
 
     fn register_counter(&self, key: &Key, _: &Metadata<'_>) -> metrics::Counter {
-        let found = self.find(&self.known.counters, COUNTER, key);
+        let found = self.find(&self.known().counters, COUNTER, key);
         found.map_or_else(metrics::Counter::noop, metrics::Counter::from_arc)
     }
 
     fn register_gauge(&self, key: &Key, _: &Metadata<'_>) -> metrics::Gauge {
-        let found = self.find(&self.known.gauges, GAUGE, key);
+        let found = self.find(&self.known().gauges, GAUGE, key);
         found.map_or_else(metrics::Gauge::noop, metrics::Gauge::from_arc)
     }
 
     fn register_histogram(&self, key: &Key, _: &Metadata<'_>) -> metrics::Histogram {
-        let found = self.find(&self.known.histograms, HISTOGRAM, key);
+        let found = self.find(&self.known().histograms, HISTOGRAM, key);
         found.map_or_else(metrics::Histogram::noop, metrics::Histogram::from_arc)
     }
 }
@@ -247,6 +297,12 @@ impl HistogramFn for Histogram {
     }
 }
 
+impl fmt::Debug for Known {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Known").field("names", &self.count).finish_non_exhaustive()
+    }
+}
+
 impl fmt::Debug for FacadeRecorder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("FacadeRecorder").finish_non_exhaustive()
@@ -254,73 +310,4 @@ impl fmt::Debug for FacadeRecorder {
 }
 
 #[cfg(test)]
-mod tests {
-    use metrics::{counter, describe_counter, gauge, histogram, with_local_recorder};
-
-    use super::*;
-
-    fn recorded(metrics: &MetricsLayer, record: impl FnOnce()) -> String {
-        with_local_recorder(&metrics.recorder(), record);
-        metrics.render()
-    }
-
-    #[test]
-    fn what_a_library_counts_stands_in_the_same_scrape() {
-        let text = recorded(&MetricsLayer::new(), || {
-            describe_counter!("cache.hits", "Found in the cache.");
-            counter!("cache.hits", "cache.name" => "users").increment(2);
-            counter!("cache.hits", "cache.name" => "users").increment(1);
-            counter!("cache.hits").absolute(7);
-            counter!("cache.hits").absolute(5);
-            gauge!("pool_size").set(4.0);
-            gauge!("pool_size").decrement(1.5);
-            histogram!("query_seconds").record(0.02);
-            histogram!("page_bytes").record(2000.0);
-        });
-        for line in [
-            "# HELP cache_hits_total Found in the cache.",
-            r#"cache_hits_total{cache_name="users"} 3"#,
-            "cache_hits_total 7",
-            "# HELP pool_size Counted by a library.",
-            "pool_size 2.5",
-            r#"query_seconds_bucket{le="0.025"} 1"#,
-            r#"page_bytes_bucket{le="1000"} 0"#,
-            r#"page_bytes_bucket{le="10000"} 1"#,
-        ] {
-            assert!(text.lines().any(|have| have == line), "{line} in {text}");
-        }
-    }
-
-    #[test]
-    fn a_library_cannot_fill_the_registry_nor_break_the_scrape() {
-        let metrics = MetricsLayer::builder().series(2).build().unwrap();
-        metrics.gauge("taken", "Ours.").unwrap().set(1.0);
-        let text = recorded(&metrics, || {
-            for number in 0..100 {
-                counter!("flood_total", "id" => number.to_string()).increment(1);
-            }
-            counter!("taken").increment(1);
-            gauge!("flood").set(1.0);
-            counter!("process_cpu_seconds").increment(1);
-            gauge!("9 lives").set(9.0);
-            for number in 0..2 * MOST_FAMILIES {
-                counter!(format!("made.{number}")).increment(1);
-            }
-        });
-        assert!(text.contains("flood_total{overflow=\"true\"} 98\n"), "{text}");
-        assert_eq!(text.matches("\nflood_total{").count(), 3);
-        assert_eq!(text.matches("# TYPE made_").count(), MOST_FAMILIES - 5, "five names were met before");
-        assert_eq!(text.matches("# TYPE taken").count(), 1);
-        for absent in ["9_lives", "process_cpu_seconds_total 1\n", "# TYPE flood gauge"] {
-            assert!(!text.contains(absent), "{absent}");
-        }
-    }
-
-    #[test]
-    fn labels_that_become_one_are_told_once() {
-        let text = recorded(&MetricsLayer::new(), || {
-            counter!("twice", "a.b" => "1", "a_b" => "2", "le" => "3").increment(1);
-        });
-        assert!(text.contains("twice_total{a_b=\"1\"} 1\n"), "{text}");
-    }
-}
+mod tests;

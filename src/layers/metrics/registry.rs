@@ -136,8 +136,12 @@ pub(super) fn is_label(name: &str) -> bool {
 
 impl fmt::Debug for Registry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let families = self.families.lock().unwrap_or_else(PoisonError::into_inner);
-        f.debug_set().entries(families.values().map(|entry| &entry.name)).finish()
+        // Where this is written to, something may be registered.
+        let names = {
+            let families = self.families.lock().unwrap_or_else(PoisonError::into_inner);
+            families.values().map(|entry| entry.name.clone()).collect::<Vec<_>>()
+        };
+        f.debug_set().entries(names).finish()
     }
 }
 
@@ -190,6 +194,19 @@ mod tests {
         }
         counter(&registry, "done_total", "a").unwrap();
         assert!(gauge("done").is_err(), "in OpenMetrics the family of `done_total` is `done`");
+    }
+
+    #[test]
+    fn who_is_shown_the_registry_may_look_into_it() {
+        struct Looks<'a>(&'a Registry);
+        impl fmt::Write for Looks<'_> {
+            fn write_str(&mut self, _: &str) -> fmt::Result {
+                self.0.families.try_lock().map(drop).map_err(|_| fmt::Error)
+            }
+        }
+        let registry = Registry::default();
+        counter(&registry, "orders_total", "channel").unwrap();
+        fmt::Write::write_fmt(&mut Looks(&registry), format_args!("{registry:?}")).unwrap();
     }
 
     #[test]
