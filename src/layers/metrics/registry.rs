@@ -1,7 +1,7 @@
 //! The metrics of the user's own work, by name: each name once, and only names that a scraper understands.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fmt,
     sync::{Arc, Mutex, PoisonError},
 };
@@ -16,7 +16,14 @@ use crate::ConfigError;
 /// Families by name.
 #[derive(Default)]
 pub(super) struct Registry {
-    families: Mutex<BTreeMap<Box<str>, Entry>>,
+    families: Mutex<Families>,
+}
+
+#[derive(Default)]
+struct Families {
+    entries: BTreeMap<Box<str>, Entry>,
+    /// What a scraper sees of them.
+    names: BTreeSet<String>,
 }
 
 struct Entry {
@@ -74,26 +81,48 @@ impl Registry {
         family: Arc<dyn Collect>,
     ) -> Result<(), ConfigError> {
         let mut families = self.families.lock().unwrap_or_else(PoisonError::into_inner);
-        if families.contains_key(base(name)) {
+        let names = names(name, kind);
+        if names.iter().any(|name| families.names.contains(name)) {
             return Err(ConfigError::new(
                 format_args!("metric `{name}`"),
                 "is there already, by this name or its samples'",
             ));
         }
-        families.insert(base(name).into(), Entry { name: name.into(), kind, help: help.into(), family });
+        families.names.extend(names);
+        families.entries.insert(base(name).into(), Entry { name: name.into(), kind, help: help.into(), family });
         Ok(())
     }
 
+    /// Takes a family back whose companion could not be registered.
+    pub(super) fn forget(&self, name: &str) {
+        let mut families = self.families.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(entry) = families.entries.remove(base(name)) {
+            for name in names(&entry.name, entry.kind) {
+                families.names.remove(&name);
+            }
+        }
+    }
+
     pub(super) fn write(&self, out: &mut Exposition) {
-        for Entry { name, kind, help, family } in self.families.lock().unwrap_or_else(PoisonError::into_inner).values()
-        {
+        let families = self.families.lock().unwrap_or_else(PoisonError::into_inner);
+        for Entry { name, kind, help, family } in families.entries.values() {
             out.family(name, *kind, help);
             family.collect(name, out);
         }
     }
 }
 
-/// The samples of a family are named after it: two families whose names differ in these endings alone get in each other's way.
+/// What a family and its samples are called, in both formats: two families that have any of it in common get in each other's way.
+fn names(name: &str, kind: Type) -> Vec<String> {
+    let (family, endings): (&str, &[&str]) = match kind {
+        Type::Counter => (base(name), &["", "_total", "_created"]),
+        Type::Gauge => (name, &[""]),
+        Type::Histogram => (name, &["", "_bucket", "_sum", "_count", "_created"]),
+    };
+    endings.iter().map(|ending| [family, ending].concat()).collect()
+}
+
+/// A name without what samples alone may end in.
 fn base(name: &str) -> &str {
     let endings = ["_total", "_bucket", "_sum", "_count", "_created", "_info"];
     endings.iter().find_map(|ending| name.strip_suffix(ending)).unwrap_or(name)
@@ -121,10 +150,10 @@ pub(super) fn name_mistakes(name: &str, kind: Type) -> Vec<&'static str> {
 
 fn is_ours(name: &str) -> bool {
     ["palisade", "process"].iter().any(|ours| name.split('_').next() == Some(ours))
-        || ["http_request", "http_requests", "http_response", "http_server"]
+        || ["http_request", "http_requests", "http_response", "http_responses", "http_server"]
             .iter()
             .any(|ours| name.strip_prefix(ours).is_some_and(|rest| rest.is_empty() || rest.starts_with('_')))
-        || base(name) == "build"
+        || ["build", "build_info"].contains(&base(name))
 }
 
 pub(super) fn is_label(name: &str) -> bool {
@@ -139,7 +168,7 @@ impl fmt::Debug for Registry {
         // Where this is written to, something may be registered.
         let names = {
             let families = self.families.lock().unwrap_or_else(PoisonError::into_inner);
-            families.values().map(|entry| entry.name.clone()).collect::<Vec<_>>()
+            families.entries.values().map(|entry| entry.name.clone()).collect::<Vec<_>>()
         };
         f.debug_set().entries(names).finish()
     }
@@ -174,6 +203,8 @@ mod tests {
             "palisade_x_total",
             "http_requests_total",
             "http_server_x_total",
+            "http_responses_x_total",
+            "build_info_total",
         ] {
             assert!(counter(&registry, bad, "channel").is_err(), "{bad}");
         }
@@ -194,6 +225,24 @@ mod tests {
         }
         counter(&registry, "done_total", "a").unwrap();
         assert!(gauge("done").is_err(), "in OpenMetrics the family of `done_total` is `done`");
+        for taken in ["size_bytes_count_total", "size_bytes_sum_total", "size_bytes_total", "done_created_total"] {
+            assert!(counter(&registry, taken, "a").is_err(), "{taken}");
+        }
+        counter(&registry, "done_count_total", "a").unwrap();
+        assert!(histogram("done_count").is_err());
+        counter(&registry, "early_count_total", "a").unwrap();
+        assert!(histogram("early").is_err(), "whichever comes first");
+    }
+
+    #[test]
+    fn a_name_that_was_taken_back_is_free() {
+        let registry = Registry::default();
+        for _ in 0..2 {
+            counter(&registry, "orders_total", "channel").unwrap();
+            registry.forget("orders_total");
+        }
+        registry.forget("never_there");
+        registry.register(HISTOGRAM, "orders", "", [], Buckets::seconds(), 10).unwrap();
     }
 
     #[test]

@@ -43,10 +43,11 @@ impl Jobs {
     /// One of the names is taken.
     pub fn new(metrics: &MetricsLayer) -> Result<Self, ConfigError> {
         let labels = ["job", "outcome"];
-        Ok(Self {
-            started: metrics.counters("jobs_started_total", "Jobs started.", ["job"])?,
-            seconds: metrics.histograms("job_duration_seconds", "Time a job took.", labels, Buckets::slow_seconds())?,
-        })
+        let (count, time) = ("jobs_started_total", "job_duration_seconds");
+        let started = metrics.counters(count, "Jobs started.", ["job"]);
+        let seconds = metrics.histograms(time, "Time a job took.", labels, Buckets::slow_seconds());
+        let (started, seconds) = both(metrics, (count, started), (time, seconds))?;
+        Ok(Self { started, seconds })
     }
 
     /// A job begins.
@@ -115,11 +116,11 @@ impl ModelCalls {
     /// One of the names is taken.
     pub fn new(metrics: &MetricsLayer) -> Result<Self, ConfigError> {
         let labels = ["model", "outcome"];
-        let (name, help) = ("model_call_duration_seconds", "Time a model took to answer.");
-        Ok(Self {
-            seconds: metrics.histograms(name, help, labels, Buckets::slow_seconds())?,
-            tokens: metrics.counters("model_tokens_total", "Tokens read and written.", ["model", "direction"])?,
-        })
+        let (count, time) = ("model_tokens_total", "model_call_duration_seconds");
+        let tokens = metrics.counters(count, "Tokens read and written.", ["model", "direction"]);
+        let seconds = metrics.histograms(time, "Time a model took to answer.", labels, Buckets::slow_seconds());
+        let (tokens, seconds) = both(metrics, (count, tokens), (time, seconds))?;
+        Ok(Self { seconds, tokens })
     }
 
     /// A call begins.
@@ -148,11 +149,11 @@ impl StorageCalls {
     /// One of the names is taken.
     pub fn new(metrics: &MetricsLayer) -> Result<Self, ConfigError> {
         let labels = ["operation", "outcome"];
-        let (name, help) = ("storage_operation_duration_seconds", "Time an operation on the storage took.");
-        Ok(Self {
-            seconds: metrics.histograms(name, help, labels, Buckets::seconds())?,
-            bytes: metrics.counters("storage_bytes_total", "Bytes read and written.", ["operation"])?,
-        })
+        let (count, time) = ("storage_bytes_total", "storage_operation_duration_seconds");
+        let bytes = metrics.counters(count, "Bytes read and written.", ["operation"]);
+        let seconds = metrics.histograms(time, "Time an operation on the storage took.", labels, Buckets::seconds());
+        let (bytes, seconds) = both(metrics, (count, bytes), (time, seconds))?;
+        Ok(Self { seconds, bytes })
     }
 
     /// An operation begins, such as `put`.
@@ -164,6 +165,22 @@ impl StorageCalls {
     pub fn bytes(&self, operation: &str, bytes: u64) {
         self.bytes.of([operation]).add(bytes);
     }
+}
+
+/// Two metrics that make sense together: where one cannot be registered the other is not either.
+fn both<A, B>(
+    metrics: &MetricsLayer,
+    (one_name, one): (&str, Result<A, ConfigError>),
+    (other_name, other): (&str, Result<B, ConfigError>),
+) -> Result<(A, B), ConfigError> {
+    let mut mistakes = ConfigError::default();
+    match (mistakes.keep(one), mistakes.keep(other)) {
+        (Some(one), Some(other)) => return Ok((one, other)),
+        (Some(_), None) => metrics.shared.registry.forget(one_name),
+        (None, Some(_)) => metrics.shared.registry.forget(other_name),
+        (None, None) => {}
+    }
+    Err(mistakes)
 }
 
 /// A piece of work that is being timed. Dropped without a word, it counts as `abandoned`.
@@ -282,5 +299,19 @@ mod tests {
             assert!(text.lines().any(|have| have == line), "{line} in {text}");
         }
         assert!(ModelCalls::new(&metrics).is_err() && StorageCalls::new(&metrics).is_err());
+        assert!(metrics.render().contains("model_tokens_total{"), "the first still count");
+    }
+
+    #[test]
+    fn what_cannot_be_registered_as_a_whole_leaves_nothing_behind() {
+        for taken in ["jobs_started", "job_duration_seconds"] {
+            let metrics = MetricsLayer::new();
+            metrics.gauge(taken, "Ours.").unwrap();
+            assert_eq!(Jobs::new(&metrics).unwrap_err().mistakes().len(), 1);
+            assert_eq!(metrics.render().matches("# TYPE job").count(), 1, "{}", metrics.render());
+        }
+        let metrics = MetricsLayer::new();
+        Jobs::new(&metrics).unwrap();
+        assert_eq!(Jobs::new(&metrics).unwrap_err().mistakes().len(), 2);
     }
 }
