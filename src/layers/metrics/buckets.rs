@@ -6,7 +6,7 @@ use crate::ConfigError;
 
 /// The upper bounds of a histogram's buckets, each of which holds what is at most its bound.
 ///
-/// Checked where they are used: finite, growing, at least one and at most 64.
+/// Checked where they are used: finite, not negative, growing, at least one and at most 64.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Buckets(Arc<[f64]>);
 
@@ -60,8 +60,11 @@ impl Buckets {
         if self.0.is_empty() || self.0.len() > MOST {
             return mistake("has no buckets, or more than 64");
         }
-        if self.0.iter().any(|bound| !bound.is_finite()) || !self.0.is_sorted_by(|one, next| one < next) {
-            return mistake("has buckets that do not grow from one to the next");
+        // OpenMetrics: with a bound below 0 there is no sum, as it would not only grow.
+        if self.0.iter().any(|bound| !(0.0..f64::INFINITY).contains(bound))
+            || !self.0.is_sorted_by(|one, next| one < next)
+        {
+            return mistake("has buckets that are below 0, not finite or do not grow from one to the next");
         }
         Ok(())
     }
@@ -91,6 +94,7 @@ mod tests {
             Buckets::new([1.0, 1.0]),
             Buckets::new([2.0, 1.0]),
             Buckets::new([1.0, f64::INFINITY]),
+            Buckets::new([-1.0, 1.0]),
             Buckets::new([f64::NAN]),
             Buckets::exponential(1.0, 2.0, usize::MAX),
             Buckets::exponential(1.0, 1.0, 3),

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 use super::buckets::Buckets;
 
-/// Counts up. A cheap handle: clones count the same.
+/// Counts up. A cheap handle: clones count the same. Past `u64::MAX` it begins anew at 0, which scrapers take for a restart.
 #[derive(Debug, Clone, Default)]
 pub struct Counter(Arc<AtomicU64>);
 
@@ -87,9 +87,9 @@ impl Histogram {
         Self(Arc::new(Cells::new(buckets)))
     }
 
-    /// One more value. What is no number is left out.
+    /// One more value. What is no number, not finite, or less than 0 is left out: it would spoil the sum, which must only grow.
     pub fn observe(&self, value: f64) {
-        if !value.is_nan() {
+        if (0.0..f64::INFINITY).contains(&value) {
             self.0.observe(value);
         }
     }
@@ -226,9 +226,9 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_number_does_not_spoil_the_sum() {
+    fn what_is_no_number_or_not_finite_or_less_than_nothing_does_not_spoil_the_sum() {
         let histogram = Histogram::new(&Buckets::seconds());
-        for value in [f64::NAN, 1.0, f64::NAN] {
+        for value in [f64::NAN, 1.0, f64::INFINITY, f64::NEG_INFINITY, -1.0, f64::NAN, -f64::MIN_POSITIVE] {
             histogram.observe(value);
         }
         assert_eq!((histogram.count(), histogram.sum()), (1, 1.0));
