@@ -279,6 +279,7 @@ fn every_mistake_in_the_settings_is_named() {
     assert_eq!(wrong.unwrap_err().mistakes().len(), 2);
     let metrics = MetricsLayer::new();
     assert!(metrics.timer("render_time", "No unit.").is_err());
+    assert_eq!(metrics.timer("a-b", "No unit, and no name.").unwrap_err().mistakes().len(), 2);
     assert!(metrics.histogram("h", "No buckets.", Buckets::new([])).is_err());
     assert!(metrics.render_as(Format::OpenMetrics).ends_with("# EOF\n"));
 }

@@ -2,7 +2,9 @@
 
 use super::{
     Buckets, Counter, Family, Gauge, Histogram, MetricsLayer,
+    exposition::Type,
     family::{COUNTER, GAUGE, HISTOGRAM},
+    registry::name_mistakes,
 };
 use crate::ConfigError;
 
@@ -52,7 +54,7 @@ impl MetricsLayer {
         self.shared.registry.register(GAUGE, name, help, labels, Buckets::seconds(), self.shared.series)
     }
 
-    /// How something is spread.
+    /// How something is spread. What is no number, not finite, or less than 0 is left out: see [`Histogram::observe`].
     ///
     /// # Errors
     /// As [`counter`](Self::counter), and buckets that do not grow.
@@ -80,7 +82,12 @@ impl MetricsLayer {
     /// As [`counter`](Self::counter), and a name that does not end in `_seconds`.
     pub fn timer(&self, name: &str, help: &str) -> Result<Histogram, ConfigError> {
         if !name.ends_with("_seconds") {
-            return Err(ConfigError::new(format_args!("metric `{name}`"), "times, so its name must end in `_seconds`"));
+            let place = format!("metric `{name}`");
+            let mut mistakes = ConfigError::new(&place, "times, so its name must end in `_seconds`");
+            for what in name_mistakes(name, Type::Histogram) {
+                mistakes.push(&place, what);
+            }
+            return Err(mistakes);
         }
         self.histogram(name, help, Buckets::seconds())
     }
