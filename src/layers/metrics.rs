@@ -3,8 +3,8 @@
 //! **The rule.** `http_requests_total` and `http_request_duration_seconds` by `method`, `route` and `status`,
 //! `http_requests_in_flight`, `http_response_body_bytes_total` (as sent) and `http_request_body_bytes_total` (as read, where a
 //! [`BodyLimitLayer`](crate::body_limit::BodyLimitLayer) stands); or the [`Names`] of OpenTelemetry. The route is the router's template or `unmatched`, never a path; a method outside the known
-//! set is `_OTHER`; a request whose client went before the answer is 499. The number of series has a hard cap, past which
-//! they share one `overflow` for each class of status. What guards objected to is `palisade_decisions_total`. Beside them:
+//! set is `_OTHER`; a method that the route has not (405) is `unmatched`; a request whose client went before the answer is 499. The
+//! number of series has a hard cap, of which 4xx and 5xx have a quarter each; past it they share one `overflow` for each class of status. What guards objected to is `palisade_decisions_total`. Beside them:
 //! `process_*`, `palisade_build_info`, `palisade_uptime_seconds`, and whatever of one's own is registered here.
 //!
 //! ```

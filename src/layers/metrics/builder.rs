@@ -38,7 +38,8 @@ impl MetricsBuilder {
     }
 
     /// How many sets of label values each metric may have, that of the requests and each of one's own; 2000 unless said
-    /// otherwise. What comes past it is counted as `overflow`.
+    /// otherwise. What comes past it is counted as `overflow`. Of those of the requests a quarter is kept for 4xx and a quarter
+    /// for 5xx: a client that tries every method on every route does not take the room of a failure.
     pub fn series(mut self, most: usize) -> Self {
         self.series = most;
         self

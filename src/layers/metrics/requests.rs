@@ -46,6 +46,8 @@ pub(super) fn known(method: &Method) -> u8 {
     }
 }
 
+const METHOD_NOT_ALLOWED: u16 = 405;
+
 /// What of a request's labels is not its route.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct Code {
@@ -62,12 +64,24 @@ pub(super) struct Taken {
     pub(super) sent: u64,
 }
 
+/// Which of the tables a status is in: no error, the client's, the server's. A client that tries every method on every route
+/// fills that of its own errors alone, and the first failure of a route is still told of under its name.
+const fn table_of(status: u16) -> usize {
+    match status {
+        400..=499 => 1,
+        500.. => 2,
+        _ => 0,
+    }
+}
+
 #[derive(Debug)]
 pub(super) struct Requests {
     names: Names,
     buckets: Buckets,
-    table: Table<Series>,
-    /// Past the cap: one series for each class of status.
+    cap: usize,
+    /// By [`table_of`]: half of the cap, a quarter, a quarter.
+    tables: [Table<Series>; 3],
+    /// Past their caps: one series for each class of status.
     overflow: Table<Series>,
     in_flight: [[AtomicU64; 2]; METHODS.len()],
     /// Set by the first scrape that can carry them: until then they cost nothing.
@@ -88,9 +102,11 @@ struct Series {
 
 impl Requests {
     pub(super) fn new(names: Names, buckets: Buckets, cap: usize) -> Self {
+        let quarter = cap / 4;
         Self {
             names,
-            table: Table::new(cap),
+            cap,
+            tables: [cap - 2 * quarter, quarter, quarter].map(Table::new),
             // 1xx to 9xx.
             overflow: Table::new(9),
             in_flight: Default::default(),
@@ -101,7 +117,7 @@ impl Requests {
     }
 
     pub(super) const fn cap(&self) -> usize {
-        self.table.cap()
+        self.cap
     }
 
     pub(super) fn begin(&self, method: u8, https: bool) {
@@ -112,11 +128,16 @@ impl Requests {
         self.in_flight[usize::from(code.method)][usize::from(code.https)].fetch_sub(1, Relaxed);
         self.window.turn(now_millis, || self.totals());
         code.https &= self.names.tell_scheme();
-        let route = facts.route();
-        let hash = self.table.hash((route, code));
-        let record = |series: &Series| self.record(series, taken, facts, now_millis);
-        if self.table.with(hash, |series| series.is(route, code), |series| record(series)).is_none() {
-            self.record_new(hash, route, code, record);
+        self.count(facts.route(), code, |series| self.record(series, taken, facts, now_millis));
+    }
+
+    fn count(&self, route: &str, code: Code, record: impl Fn(&Series)) {
+        // A method that a route does not have is no more of that route than a path that no route has.
+        let route = if code.status == METHOD_NOT_ALLOWED { "unmatched" } else { route };
+        let table = &self.tables[table_of(code.status)];
+        let hash = table.hash((route, code));
+        if table.with(hash, |series| series.is(route, code), |series| record(series)).is_none() {
+            self.count_new(hash, route, code, record);
         }
     }
 
@@ -137,9 +158,9 @@ impl Requests {
     }
 
     #[cold]
-    fn record_new(&self, hash: u64, route: &str, code: Code, record: impl FnOnce(&Series)) {
-        if let Added::Row(series) =
-            self.table.add(hash, |series| series.is(route, code), || self.series(route, code, None))
+    fn count_new(&self, hash: u64, route: &str, code: Code, record: impl FnOnce(&Series)) {
+        let table = &self.tables[table_of(code.status)];
+        if let Added::Row(series) = table.add(hash, |series| series.is(route, code), || self.series(route, code, None))
         {
             return record(&series);
         }
@@ -158,7 +179,11 @@ impl Requests {
 
     fn series(&self, route: &str, code: Code, class: Option<&str>) -> Series {
         let method = if class.is_some() { OVERFLOW } else { METHODS[usize::from(code.method)] };
-        let scheme = if code.https { "https" } else { "http" };
+        let scheme = match class {
+            Some(_) => OVERFLOW,
+            None if code.https => "https",
+            None => "http",
+        };
         let status = code.status.to_string();
         let labels = self.names.labels(method, route, class.unwrap_or(&status), scheme);
         Series {
@@ -175,7 +200,7 @@ impl Requests {
     /// All series in one, for the window.
     pub(super) fn totals(&self) -> Totals {
         let mut totals = Totals::none(self.buckets.bounds().len() + 1);
-        for table in [&self.table, &self.overflow] {
+        for table in self.tables.iter().chain([&self.overflow]) {
             table.each(|series| totals.add(series.seconds.counts(), series.code.status >= 500));
         }
         totals
@@ -190,8 +215,7 @@ impl Requests {
     }
 
     pub(super) fn write(&self, out: &mut Exposition) {
-        let mut all = self.table.rows();
-        all.extend(self.overflow.rows());
+        let mut all: Vec<_> = self.tables.iter().chain([&self.overflow]).flat_map(Table::rows).collect();
         all.sort_by(|one, other| one.labels.cmp(&other.labels));
         let counter = |out: &mut Exposition, name, help, value: fn(&Series) -> u64| {
             out.family(name, Type::Counter, help);

@@ -33,10 +33,6 @@ impl<T> Table<T> {
         self.hasher.hash_one(key)
     }
 
-    pub(super) const fn cap(&self) -> usize {
-        self.cap
-    }
-
     /// Gives `then` the row of this hash that `is` the one; `None` where there is none.
     #[inline]
     pub(super) fn with<R>(&self, hash: u64, is: impl Fn(&T) -> bool, then: impl FnOnce(&Arc<T>) -> R) -> Option<R> {

@@ -15,11 +15,7 @@ fn facts() -> Facts {
 fn record(requests: &Requests, method: &Method, route: &str, status: u16, took: Duration) {
     let code = Code { method: known(method), https: false, status };
     let taken = Taken { time: took, received: 0, sent: 0 };
-    let hash = requests.table.hash((route, code));
-    let record = |series: &Series| requests.record(series, taken, &facts(), 0);
-    if requests.table.with(hash, |series| series.is(route, code), |series| record(series)).is_none() {
-        requests.record_new(hash, route, code, record);
-    }
+    requests.count(route, code, |series| requests.record(series, taken, &facts(), 0));
 }
 
 fn rendered(requests: &Requests) -> String {
@@ -44,6 +40,62 @@ fn a_series_past_the_cap_shares_the_overflow_of_its_class() {
         assert!(text.contains(line), "{line} in {text}");
     }
     assert!(!text.contains("/c"));
+}
+
+/// Every known method on many routes, answered with each of these.
+fn flood(requests: &Requests, statuses: &[u16]) -> u64 {
+    let mut sent = 0;
+    for route in 0..95 {
+        for method in METHODS {
+            for status in statuses {
+                let method = Method::from_bytes(method.as_bytes()).unwrap();
+                record(requests, &method, &format!("/route/{route}"), *status, Duration::ZERO);
+                sent += 1;
+            }
+        }
+    }
+    sent
+}
+
+fn counts(text: &str) -> impl Iterator<Item = u64> {
+    let lines = text.lines().filter(|line| line.starts_with("http_requests_total{"));
+    lines.map(|line| line.rsplit(' ').next().unwrap().parse().unwrap())
+}
+
+#[test]
+fn a_client_that_tries_everything_leaves_room_for_the_first_failure_of_a_route() {
+    let requests = recorder(2000);
+    let sent = flood(&requests, &[400, 403, 405, 413, 429, 499]);
+    record(&requests, &Method::GET, "/route/7", 500, Duration::ZERO);
+    record(&requests, &Method::GET, "/route/7", 200, Duration::ZERO);
+    let text = rendered(&requests);
+    for status in [500, 200] {
+        let line = format!("http_requests_total{{method=\"GET\",route=\"/route/7\",status=\"{status}\"}} 1\n");
+        assert!(text.contains(&line), "{line}");
+    }
+    assert_eq!(counts(&text).count(), 500 + 1 + 2, "a quarter, its overflow, and the two");
+    assert_eq!(counts(&text).sum::<u64>(), sent + 2, "each is counted once");
+}
+
+#[test]
+fn a_method_that_a_route_does_not_have_makes_no_series_of_the_route() {
+    let requests = recorder(2000);
+    let sent = flood(&requests, &[405]);
+    let text = rendered(&requests);
+    assert_eq!((counts(&text).count(), counts(&text).sum::<u64>()), (METHODS.len(), sent));
+    assert!(text.contains(r#"http_requests_total{method="TRACE",route="unmatched",status="405"} 95"#), "{text}");
+}
+
+#[test]
+fn the_overflow_is_of_no_scheme() {
+    let requests = Requests::new(Names::OpenTelemetry, Buckets::seconds(), 1);
+    for (route, https) in [("/a", true), ("/b", true), ("/c", false)] {
+        let taken = Taken { time: Duration::ZERO, received: 0, sent: 0 };
+        let code = Code { method: 0, https, status: 200 };
+        requests.count(route, code, |series| requests.record(series, taken, &facts(), 0));
+    }
+    let text = rendered(&requests);
+    assert!(text.contains(r#"http_response_status_code="2xx",url_scheme="overflow"} 2"#), "{text}");
 }
 
 #[test]
@@ -87,7 +139,7 @@ fn a_bucket_holds_what_is_at_most_its_bound() {
 
 #[test]
 fn counts_are_exact_among_many_threads_that_meet_new_series_at_once() {
-    let requests = recorder(20);
+    let requests = recorder(40);
     std::thread::scope(|scope| {
         for _ in 0..8 {
             scope.spawn(|| {
