@@ -11,10 +11,11 @@ use axum::{
 use futures_util::{FutureExt as _, StreamExt as _, stream};
 use http_body_util::BodyExt as _;
 use palisade::{
-    Access, ConfigError, Facts, Guard as _, Part, Stack,
+    Access, ConfigError, Facts, Guard as _, Part, Stack, Trust,
     client_ip::ClientIpLayer,
     metrics::{Buckets, Format, MetricsLayer, Names},
     request_id::RequestIdLayer,
+    trace_context::TraceContextLayer,
 };
 use tower::ServiceExt as _;
 
@@ -80,6 +81,24 @@ async fn a_bucket_leads_to_the_trace_where_there_is_one() {
     let told = send(&app, open_metrics().body(Body::empty()).unwrap()).await;
     assert_eq!(trace.len(), 32);
     assert!(told.text().contains(&format!(" # {{trace_id=\"{trace}\"}} 0.")), "{}", told.text());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_trace_that_nobody_records_is_no_example_of_anything() {
+    let metrics = MetricsLayer::new();
+    let traced =
+        RequestIdLayer::new().then(TraceContextLayer::new().trust(Trust::UnsafeEverybody)).then(metrics.clone());
+    let app = application().layer(traced.into_layer()).merge(metrics.router());
+    scrape(&app, OPEN_METRICS).await;
+    for (trace, sampled) in [("1", "00"), ("2", "01"), ("3", "01")] {
+        let parent = format!("00-{trace:0>32}-00f067aa0ba902b7-{sampled}");
+        let request = from_peer("192.0.2.1", "GET", "/items/1").header("traceparent", parent);
+        send(&app, request.body(Body::empty()).unwrap()).await;
+        let told = scrape(&app, OPEN_METRICS).await;
+        assert_eq!(told.text().contains(" # {"), sampled == "01", "{}", told.text());
+    }
+    let told = scrape(&app, OPEN_METRICS).await;
+    assert!(told.text().contains(&format!(" # {{trace_id=\"{:0>32}\"}} ", 2)), "one a second, and it was the first");
 }
 
 #[tokio::test]

@@ -12,10 +12,13 @@ use std::{
 use super::exposition::labels;
 use crate::Facts;
 
-/// What leads from a number to its request: the trace, or the request's id where no trace is kept.
+/// What leads from a number to its request: the trace, or the request's id where there are no traces. One that is not sampled
+/// leads nowhere, and nothing else takes its place, or there would be hardly a trace among them.
 fn exemplar(facts: &Facts) -> Option<(&'static str, String)> {
-    let trace = facts.trace().map(|trace| ("trace_id", trace.trace_id().to_string()));
-    trace.or_else(|| facts.request_id().map(|id| ("request_id", id.to_string())))
+    match facts.trace() {
+        Some(trace) => trace.is_sampled().then(|| ("trace_id", trace.trace_id().to_string())),
+        None => facts.request_id().map(|id| ("request_id", id.to_string())),
+    }
 }
 
 /// `OpenMetrics` 1.0: what an exemplar's labels may have in characters, names and values together.
@@ -49,9 +52,9 @@ impl Exemplars {
     pub(super) fn offer(&self, bucket: usize, value: f64, facts: &Facts, now_millis: u64) {
         if let Some(slot) = self.0.get(bucket)
             && slot.due.load(Relaxed) <= now_millis
+            && slot.take(value, facts)
         {
             slot.due.store(now_millis + FRESH_MILLIS, Relaxed);
-            slot.take(value, facts);
         }
     }
 
@@ -61,14 +64,16 @@ impl Exemplars {
 }
 
 impl Slot {
+    /// Answers whether there was one to take.
     #[cold]
-    fn take(&self, value: f64, facts: &Facts) {
+    fn take(&self, value: f64, facts: &Facts) -> bool {
         let Some((label, id)) = exemplar(facts).filter(|(label, id)| label.len() + id.len() <= LONGEST) else {
-            return;
+            return false;
         };
         let at = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64();
         let exemplar = Exemplar { labels: labels([(label, id.as_str())]).into(), value, at };
         *self.latest.lock().unwrap_or_else(PoisonError::into_inner) = Some(exemplar);
+        true
     }
 }
 
