@@ -4,7 +4,9 @@
 //! `http_requests_in_flight`, `http_response_body_bytes_total` (as sent) and `http_request_body_bytes_total` (as read, where a
 //! [`BodyLimitLayer`](crate::body_limit::BodyLimitLayer) stands); or the [`Names`] of OpenTelemetry. The route is the router's template or `unmatched`, never a path; a method outside the known
 //! set is `_OTHER`; a method that the route has not (405) is `unmatched`; a request whose client went before the answer is 499. The
-//! number of series has a hard cap, of which 4xx and 5xx have a quarter each; past it they share one `overflow` for each class of status. What guards objected to is `palisade_decisions_total`. Beside them:
+//! number of series has a hard cap, of which 4xx and 5xx have a quarter each; past it they share one `overflow` for each class of status. An answer that was begun and not ended counts as its status all the same, and in
+//! `http_responses_broken_off_total` by `route` and `how`: `aborted` (the client went, which is how an event stream ends),
+//! `failed` or `panicked` (its body did). What guards objected to is `palisade_decisions_total`. Beside them:
 //! `process_*`, `palisade_build_info`, `palisade_uptime_seconds`, and whatever of one's own is registered here.
 //!
 //! ```
@@ -165,6 +167,16 @@ pub struct Measured {
 /// What is counted where the client left before it had an answer: nginx's 499.
 const CLIENT_CLOSED_REQUEST: u16 = 499;
 
+/// How an answer ended, as a label.
+const fn word(end: End) -> &'static str {
+    match end {
+        End::Complete => "complete",
+        End::Aborted => "aborted",
+        End::Failed(_) => "failed",
+        End::Panicked(_) => "panicked",
+    }
+}
+
 impl Guard for MetricsLayer {
     type Ticket = Measured;
     const WATCHES_END: bool = true;
@@ -185,7 +197,11 @@ impl Guard for MetricsLayer {
         let status = match (code.status, end) {
             (0, End::Aborted) => CLIENT_CLOSED_REQUEST,
             (0, _) => 500,
-            (status, _) => status,
+            (status, End::Complete) => status,
+            (status, how) => {
+                self.shared.requests.broken_off(&facts, word(how));
+                status
+            }
         };
         let now = tokio::time::Instant::now().into_std();
         let time = now.saturating_duration_since(facts.started());

@@ -77,6 +77,46 @@ async fn a_client_that_leaves_before_the_answer_is_a_499() {
 }
 
 #[tokio::test]
+async fn an_answer_that_breaks_off_is_told_of_beside_its_status() {
+    use axum::{body::Bytes, routing::get};
+    use futures_util::{FutureExt as _, StreamExt as _, stream};
+    use http_body_util::BodyExt as _;
+    use tower::ServiceExt as _;
+    let begun = || stream::iter([Ok::<_, std::io::Error>(Bytes::from_static(b"begun"))]);
+    let bodies = move |how: &'static str| {
+        let rest = move || async move {
+            assert!(how != "panicked", "while streamed");
+            Err(std::io::Error::other("no more"))
+        };
+        get(move || async move { Body::from_stream(begun().chain(stream::once(rest()))) })
+    };
+    let metrics = palisade::metrics::MetricsLayer::new();
+    let routes = ["aborted", "failed", "panicked"];
+    let app = routes.into_iter().fold(application(), |app, how| app.route(&format!("/{how}"), bodies(how)));
+    let app = app.layer(metrics.clone());
+    for how in routes {
+        let mut body = app.clone().oneshot(get_from("192.0.2.1", &format!("/{how}"))).await.unwrap().into_body();
+        body.frame().await.unwrap().unwrap();
+        if how != "aborted" {
+            body.frame().await.unwrap().unwrap_err();
+        }
+    }
+    // One that is whole, and one that was never begun.
+    send(&app, get_from("192.0.2.1", "/items/1")).await;
+    assert!(app.oneshot(get_from("192.0.2.1", "/slow")).now_or_never().is_none());
+    let text = metrics.render();
+    for how in routes {
+        for line in [
+            format!(r#"http_responses_broken_off_total{{route="/{how}",how="{how}"}} 1"#),
+            format!(r#"http_requests_total{{method="GET",route="/{how}",status="200"}} 1"#),
+        ] {
+            assert!(text.lines().any(|have| have == line), "{line} in {text}");
+        }
+    }
+    assert_eq!(text.matches("\nhttp_responses_broken_off_total{").count(), 3, "{text}");
+}
+
+#[tokio::test]
 async fn the_inner_routes_are_for_those_who_may_see_them() {
     let app = |access| stack().access(access).build().unwrap().inner_routes();
     for uri in ["/metrics", "/health/metrics", "/errors/stats", "/api/errors/stats"] {

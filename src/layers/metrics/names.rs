@@ -30,6 +30,13 @@ impl Names {
         }
     }
 
+    pub(super) fn route(self) -> &'static str {
+        match self {
+            Self::Prometheus => "route",
+            Self::OpenTelemetry => "http_route",
+        }
+    }
+
     pub(super) fn in_flight(self) -> &'static str {
         match self {
             Self::Prometheus => "http_requests_in_flight",

@@ -17,8 +17,8 @@ use super::{
     buckets::Buckets,
     exemplars::Exemplars,
     exposition::{Exposition, Type},
-    family::OVERFLOW,
-    instruments::Cells,
+    family::{COUNTER, Collect as _, Family, OVERFLOW},
+    instruments::{Cells, Counter},
     names::Names,
     table::{Added, Table},
     window::{Totals, Window},
@@ -84,6 +84,8 @@ pub(super) struct Requests {
     /// Past their caps: one series for each class of status.
     overflow: Table<Series>,
     in_flight: [[AtomicU64; 2]; METHODS.len()],
+    /// By route, and how.
+    broken_off: Family<Counter, 2>,
     /// Set by the first scrape that can carry them: until then they cost nothing.
     wants_exemplars: AtomicBool,
     pub(super) window: Window,
@@ -110,6 +112,7 @@ impl Requests {
             // 1xx to 9xx.
             overflow: Table::new(9),
             in_flight: Default::default(),
+            broken_off: Family::new(COUNTER, [names.route(), "how"], buckets.clone(), cap),
             wants_exemplars: AtomicBool::new(false),
             window: Window::new(Totals::none(buckets.bounds().len() + 1)),
             buckets,
@@ -122,6 +125,12 @@ impl Requests {
 
     pub(super) fn begin(&self, method: u8, https: bool) {
         self.in_flight[usize::from(method)][usize::from(https)].fetch_add(1, Relaxed);
+    }
+
+    /// An answer that was begun and not brought to its end. It counts as the status that the client was told besides.
+    #[cold]
+    pub(super) fn broken_off(&self, facts: &Facts, how: &str) {
+        self.broken_off.of([facts.route(), how]).inc();
     }
 
     pub(super) fn end(&self, mut code: Code, taken: Taken, facts: &Facts, now_millis: u64) {
@@ -239,6 +248,13 @@ impl Requests {
         }
         let help = "Bytes of response bodies, as handed to the connection.";
         counter(out, "http_response_body_bytes_total", help, |series| series.sent.load(Relaxed));
+        let name = "http_responses_broken_off_total";
+        out.family(
+            name,
+            Type::Counter,
+            "Answers whose body did not come to its end, by route and how that came about.",
+        );
+        self.broken_off.inner().collect(name, out);
         self.write_in_flight(out);
     }
 
