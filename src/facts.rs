@@ -55,8 +55,8 @@ struct Inner {
     refused_later: OnceLock<Rejection>,
     tier: OnceLock<Arc<str>>,
     looked_up_tier: OnceLock<Arc<str>>,
-    /// Only what a guard held against the request; a request in good order never takes this lock to write.
-    decisions: Mutex<Vec<Decision>>,
+    /// Only what a guard held against the request; a request in good order never takes this lock.
+    decisions: OnceLock<Mutex<Vec<Decision>>>,
     body_overflowed: AtomicBool,
     body_awaited: AtomicBool,
     body_late: AtomicBool,
@@ -102,7 +102,7 @@ impl Facts {
             refused_later: OnceLock::new(),
             tier: OnceLock::new(),
             looked_up_tier: OnceLock::new(),
-            decisions: Mutex::new(Vec::new()),
+            decisions: OnceLock::new(),
             body_overflowed: AtomicBool::new(false),
             body_awaited: AtomicBool::new(false),
             body_late: AtomicBool::new(false),
@@ -207,11 +207,14 @@ impl Facts {
 
     /// What guards held against this request, whether they enforced it or only reported it.
     pub fn decisions(&self) -> Vec<Decision> {
-        self.0.decisions.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        let decisions = self.0.decisions.get();
+        decisions.map(|decisions| decisions.lock().unwrap_or_else(PoisonError::into_inner).clone()).unwrap_or_default()
     }
 
     pub(crate) fn each_decision(&self, tell: impl FnMut(&Decision)) {
-        self.0.decisions.lock().unwrap_or_else(PoisonError::into_inner).iter().for_each(tell);
+        if let Some(decisions) = self.0.decisions.get() {
+            decisions.lock().unwrap_or_else(PoisonError::into_inner).iter().for_each(tell);
+        }
     }
 
     pub(crate) fn set_client(&self, client: ClientIp) {
@@ -265,7 +268,8 @@ impl Facts {
     }
 
     pub(crate) fn push_decision(&self, decision: Decision) {
-        let mut decisions = self.0.decisions.lock().unwrap_or_else(PoisonError::into_inner);
+        let decisions = self.0.decisions.get_or_init(Mutex::default);
+        let mut decisions = decisions.lock().unwrap_or_else(PoisonError::into_inner);
         // Mostly it is the only one.
         decisions.reserve_exact(1);
         decisions.push(decision);
