@@ -16,7 +16,7 @@ use std::{
     net::{IpAddr, SocketAddr},
     sync::{
         Arc, Mutex, OnceLock, PoisonError,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -62,6 +62,8 @@ struct Inner {
     body_late: AtomicBool,
     received: AtomicU64,
     sent: AtomicU64,
+    /// The address of the outermost metrics that count the request, or 0.
+    counted_by: AtomicUsize,
 }
 
 impl Facts {
@@ -108,6 +110,7 @@ impl Facts {
             body_late: AtomicBool::new(false),
             received: AtomicU64::new(0),
             sent: AtomicU64::new(0),
+            counted_by: AtomicUsize::new(0),
         }));
         facts.note_route(extensions);
         extensions.insert(facts.clone());
@@ -313,6 +316,21 @@ impl Facts {
     /// Bytes of the response's body that were handed to the connection. Known once the body has ended.
     pub(crate) fn sent(&self) -> u64 {
         self.0.sent.load(Ordering::Relaxed)
+    }
+
+    /// Notes who counts the request if nobody does yet. Answers whether that very one does already, further out.
+    pub(crate) fn was_counted_by(&self, counter: usize) -> bool {
+        let known = self.0.counted_by.load(Ordering::Relaxed);
+        if known == 0 {
+            self.0.counted_by.store(counter, Ordering::Relaxed);
+        }
+        known == counter
+    }
+
+    pub(crate) fn set_counted(&self, counter: usize) {
+        if self.0.counted_by.load(Ordering::Relaxed) == counter {
+            self.0.counted_by.store(0, Ordering::Relaxed);
+        }
     }
 
     pub(crate) fn set_sent(&self, bytes: u64) {

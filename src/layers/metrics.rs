@@ -22,6 +22,9 @@
 //! # Ok(()) }
 //! ```
 //!
+//! Of the same metrics twice on a way the outer ones count. What axum's `nest_service` serves is `unmatched`, as axum does not
+//! tell its route: `.nest("/files", Router::new().route_service("/{*path}", service))` in its place is told as `/files/{*path}`.
+//!
 //! A request costs no lock and no allocation here, once its series is known. Memory is bounded: nothing grows with the number
 //! of requests.
 
@@ -73,7 +76,15 @@ use crate::{End, Facts, Guard, Response, guard::Guarded};
 /// Measures requests. Clones share one registry. See the [module](self) for the exact rule.
 #[derive(Debug, Clone)]
 pub struct MetricsLayer {
+    handle: Arc<Handle>,
+}
+
+/// One pointer, as it is cloned and moved with every request.
+#[derive(Debug)]
+struct Handle {
     shared: Arc<Shared>,
+    /// Whether what is counted here is the operator's own asking.
+    probes: bool,
 }
 
 #[derive(Debug)]
@@ -112,7 +123,7 @@ impl MetricsLayer {
     }
 
     fn write(&self, format: Format, more: &dyn Fn(&mut Exposition)) -> String {
-        let shared = &*self.shared;
+        let shared = &*self.handle.shared;
         if format == Format::OpenMetrics {
             shared.requests.wants_exemplars();
         }
@@ -135,8 +146,18 @@ impl MetricsLayer {
         out.finish()
     }
 
+    /// What tells these metrics from others.
+    fn addr(&self) -> usize {
+        Arc::as_ptr(&self.handle.shared).addr()
+    }
+
+    /// The same for probes and scrapes, which are counted but no part of the last minute's rate.
+    pub(crate) fn probes(&self) -> Self {
+        Self { handle: Arc::new(Handle { shared: Arc::clone(&self.handle.shared), probes: true }) }
+    }
+
     pub(crate) fn describe(&self) -> String {
-        format!("by method, route and status; at most {} series", self.shared.requests.cap())
+        format!("by method, route and status; at most {} series", self.handle.shared.requests.cap())
     }
 }
 
@@ -148,7 +169,8 @@ impl Shared {
 }
 
 fn millis(time: std::time::Duration) -> u64 {
-    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+    // `as_millis` reckons in 128 bits.
+    time.as_secs().saturating_mul(1000).saturating_add(time.subsec_millis().into())
 }
 
 impl Default for MetricsLayer {
@@ -162,6 +184,8 @@ impl Default for MetricsLayer {
 pub struct Measured {
     facts: Facts,
     code: Code,
+    /// Not where the same metrics stand further out.
+    counts: bool,
 }
 
 /// What is counted where the client left before it had an answer: nginx's 499.
@@ -183,32 +207,48 @@ impl Guard for MetricsLayer {
 
     fn on_request(&self, head: &mut Parts) -> ControlFlow<Response, Measured> {
         let facts = Facts::of(head);
+        let counts = !facts.was_counted_by(self.addr());
         let https = facts.client().is_some_and(|client| client.is_https());
         let code = Code { method: known(&head.method), https, status: 0 };
-        self.shared.requests.begin(code.method, https);
-        ControlFlow::Continue(Measured { facts, code })
+        if counts {
+            self.handle.shared.requests.begin(code.method, https);
+        }
+        ControlFlow::Continue(Measured { facts, code, counts })
     }
 
     fn on_response(&self, measured: &mut Measured, response: &mut Response) {
         measured.code.status = response.status().as_u16();
     }
 
-    fn on_end(&self, Measured { facts, code }: Measured, end: End) {
+    fn watches_end(&self, measured: &Measured) -> bool {
+        measured.counts
+    }
+
+    fn on_end(&self, Measured { facts, code, counts }: Measured, end: End) {
+        if !counts {
+            return;
+        }
+        // Who is asked again with the same facts, by a layer that tries twice, counts again.
+        facts.set_counted(self.addr());
+        let shared = &*self.handle.shared;
         let status = match (code.status, end) {
             (0, End::Aborted) => CLIENT_CLOSED_REQUEST,
             (0, _) => 500,
             (status, End::Complete) => status,
             (status, how) => {
-                self.shared.requests.broken_off(&facts, word(how));
+                shared.requests.broken_off(&facts, word(how));
                 status
             }
         };
         let now = tokio::time::Instant::now().into_std();
         let time = now.saturating_duration_since(facts.started());
         let taken = Taken { time, received: facts.received(), sent: facts.sent() };
-        let now = millis(now.saturating_duration_since(self.shared.started));
-        self.shared.requests.end(Code { status, ..code }, taken, &facts, now);
-        facts.each_decision(|decision| self.shared.decisions.count(decision));
+        let now = millis(now.saturating_duration_since(shared.started));
+        shared.requests.end(Code { status, ..code }, taken, &facts, now);
+        if self.handle.probes {
+            shared.requests.was_probe(status, taken);
+        }
+        facts.each_decision(|decision| shared.decisions.count(decision));
     }
 }
 

@@ -5,7 +5,7 @@ use std::{sync::PoisonError, time::Duration};
 use super::{Layers, Stack};
 use crate::{
     Access, body_limit::BodyLimitLayer, containment::ContainmentLayer, cors::CorsLayer, hygiene::HygieneLayer,
-    rate_limit::RateLimitLayer, security_headers::SecurityHeadersLayer,
+    metrics::MetricsLayer, rate_limit::RateLimitLayer, security_headers::SecurityHeadersLayer,
 };
 
 /// A part of the stack, to be named in [`Stack::without`].
@@ -120,6 +120,7 @@ impl Stack {
     #[must_use]
     pub fn probes(&self) -> Self {
         let parts = [Part::Cors, Part::Hygiene, Part::Flood, Part::Authentication, Part::TierLookup, Part::RateLimit];
-        parts.into_iter().fold(self.clone(), |stack, part| stack.without(part))
+        let counted = self.varied(|layers| layers.metrics = layers.metrics.as_ref().map(MetricsLayer::probes));
+        parts.into_iter().fold(counted, |stack, part| stack.without(part))
     }
 }

@@ -117,6 +117,60 @@ async fn an_answer_that_breaks_off_is_told_of_beside_its_status() {
 }
 
 #[tokio::test]
+async fn the_same_metrics_twice_on_a_way_count_once_and_others_count_too() {
+    use axum::{Router, routing::get};
+    use palisade::metrics::MetricsLayer;
+    let (metrics, others) = (MetricsLayer::new(), MetricsLayer::new());
+    let inner = Router::new().route("/inner", get(|| async { "inner" })).layer(metrics.clone());
+    let app = application().merge(inner.layer(others.clone())).layer(metrics.clone());
+    for _ in 0..3 {
+        send(&app, get_from("192.0.2.1", "/inner")).await;
+    }
+    let (text, other) = (metrics.render(), others.render());
+    let counted = r#"http_requests_total{method="GET",route="/inner",status="200"} 3"#;
+    assert!(other.contains(counted), "{other}");
+    assert!(text.contains(counted) && text.contains("http_requests_in_flight 0\n"), "{text}");
+}
+
+#[tokio::test]
+async fn who_is_asked_again_with_the_same_facts_counts_again() {
+    use palisade::{Facts, metrics::MetricsLayer};
+    let metrics = MetricsLayer::new();
+    let app = application().layer(metrics.clone());
+    let (mut head, _) = get_from("192.0.2.1", "/items/1").into_parts();
+    Facts::of(&mut head);
+    for _ in 0..2 {
+        let request = axum::http::Request::from_parts(head.clone(), Body::empty());
+        send(&app, request).await;
+    }
+    let text = metrics.render();
+    assert!(text.contains(r#"http_requests_total{method="GET",route="/items/{id}",status="200"} 2"#), "{text}");
+}
+
+#[tokio::test]
+async fn a_nested_service_has_a_route_where_it_stands_on_one() {
+    use axum::{Router, http::Request};
+    let service = || {
+        tower::service_fn(|request: Request<Body>| async move {
+            Ok::<_, std::convert::Infallible>(palisade::Response::new(Body::from(request.uri().path().to_owned())))
+        })
+    };
+    let metrics = palisade::metrics::MetricsLayer::new();
+    let app = Router::new()
+        .nest_service("/untold", service())
+        .nest("/files", Router::new().route_service("/{*path}", service()))
+        .layer(metrics.clone());
+    for uri in ["/untold/logo.svg", "/files/logo.svg"] {
+        assert_eq!(send(&app, get_from("192.0.2.1", uri)).await.text(), "/logo.svg");
+    }
+    let text = metrics.render();
+    for route in ["unmatched", "/files/{*path}"] {
+        let line = format!("http_requests_total{{method=\"GET\",route=\"{route}\",status=\"200\"}} 1\n");
+        assert!(text.contains(&line), "{line} in {text}");
+    }
+}
+
+#[tokio::test]
 async fn the_inner_routes_are_for_those_who_may_see_them() {
     let app = |access| stack().access(access).build().unwrap().inner_routes();
     for uri in ["/metrics", "/health/metrics", "/errors/stats", "/api/errors/stats"] {

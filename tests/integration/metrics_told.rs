@@ -11,8 +11,9 @@ use axum::{
 use futures_util::{FutureExt as _, StreamExt as _, stream};
 use http_body_util::BodyExt as _;
 use palisade::{
-    Access, ConfigError, Facts, Guard as _, Part, Stack, Trust,
+    Access, ConfigError, Facts, Guard as _, Health, Part, Stack, Trust,
     client_ip::ClientIpLayer,
+    health::Check,
     metrics::{Buckets, Format, MetricsLayer, Names},
     request_id::RequestIdLayer,
     trace_context::TraceContextLayer,
@@ -229,6 +230,29 @@ async fn the_last_minute_is_told_to_people_as_json() {
     #[cfg(target_os = "linux")]
     assert!(told["memoryBytes"].as_u64() > Some(1_000_000), "{told}");
     assert_eq!(send(&app, get_from("192.0.2.1", "/health/metrics")).await.status, 403);
+}
+
+#[tokio::test(start_paused = true)]
+async fn probes_and_scrapes_are_counted_but_are_no_part_of_the_last_minute() {
+    let stack = stack().access(Access::loopback()).build().unwrap();
+    let broken = Check::new("database", || async { Err::<(), _>("gone") }).critical();
+    let app = Health::new().check(broken).router(&stack).merge(stack.inner_routes()).merge(stack.wrap(application()));
+    for _ in 0..30 {
+        assert_eq!(send(&app, get_from("127.0.0.1", "/ready")).await.status, 503);
+        assert_eq!(send(&app, get_from("127.0.0.1", "/health")).await.status, 503);
+        send(&app, get_from("127.0.0.1", "/metrics")).await;
+        tokio::time::advance(Duration::from_secs(1)).await;
+    }
+    let summary = async || send(&app, get_from("127.0.0.1", "/health/metrics")).await.json();
+    let told = summary().await;
+    assert_eq!((&told["requestsPerSecond"], &told["errorRate"]), (&0.0.into(), &serde_json::Value::Null), "{told}");
+    for uri in ["/items/1", "/items/1", "/items/1", "/error"] {
+        send(&app, get_from("192.0.2.1", uri)).await;
+    }
+    let told = summary().await;
+    assert_eq!(told["errorRate"], 0.25, "{told}");
+    let text = send(&app, get_from("127.0.0.1", "/metrics")).await.text().to_owned();
+    assert!(text.contains(r#"http_requests_total{method="GET",route="/ready",status="503"} 30"#), "{text}");
 }
 
 #[tokio::test]

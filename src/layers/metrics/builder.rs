@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::{
-    MetricsLayer, Shared, buckets::Buckets, decisions::Decisions, exposition::labels, names::Names, registry::Registry,
-    requests::Requests,
+    Handle, MetricsLayer, Shared, buckets::Buckets, decisions::Decisions, exposition::labels, names::Names,
+    registry::Registry, requests::Requests,
 };
 use crate::ConfigError;
 
@@ -78,18 +78,17 @@ impl MetricsBuilder {
             Names::Prometheus => Buckets::seconds(),
             Names::OpenTelemetry => Buckets::open_telemetry(),
         });
-        MetricsLayer {
-            shared: Arc::new(Shared {
-                started: tokio::time::Instant::now().into_std(),
-                process: self.process,
-                build_info: self.build_info,
-                series: self.series,
-                requests: Requests::new(self.names, buckets, self.series),
-                decisions: Decisions::new(self.series),
-                registry: Registry::default(),
-                #[cfg(feature = "metrics-facade")]
-                facade: super::facade::Known::default(),
-            }),
-        }
+        let shared = Shared {
+            started: tokio::time::Instant::now().into_std(),
+            process: self.process,
+            build_info: self.build_info,
+            series: self.series,
+            requests: Requests::new(self.names, buckets, self.series),
+            decisions: Decisions::new(self.series),
+            registry: Registry::default(),
+            #[cfg(feature = "metrics-facade")]
+            facade: super::facade::Known::default(),
+        };
+        MetricsLayer { handle: Arc::new(Handle { shared: Arc::new(shared), probes: false }) }
     }
 }

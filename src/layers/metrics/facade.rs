@@ -167,7 +167,7 @@ fn buckets(name: &str) -> Buckets {
 
 impl FacadeRecorder {
     fn known(&self) -> &Known {
-        &self.metrics.shared.facade
+        &self.metrics.handle.shared.facade
     }
 
     fn find<M: Send + Sync + 'static>(&self, families: &Families<M>, kind: Kind<M>, key: &Key) -> Option<Arc<M>> {
@@ -224,7 +224,7 @@ impl FacadeRecorder {
         }
         let help = self.known().helps.lock().unwrap_or_else(PoisonError::into_inner).get(name).cloned();
         let help = help.unwrap_or_else(|| "Counted by a library.".to_owned());
-        let shared = &self.metrics.shared;
+        let shared = &self.metrics.handle.shared;
         let family = Arc::new(Family::new(kind, buckets(told), shared.series));
         shared.registry.enter(told, &help, is, family.clone()).map_err(|error| error.mistakes().join("; "))?;
         Ok(family)

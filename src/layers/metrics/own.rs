@@ -30,7 +30,7 @@ impl MetricsLayer {
         help: &str,
         labels: [&str; N],
     ) -> Result<Family<Counter, N>, ConfigError> {
-        self.shared.registry.register(COUNTER, name, help, labels, Buckets::seconds(), self.shared.series)
+        self.handle.shared.registry.register(COUNTER, name, help, labels, Buckets::seconds(), self.handle.shared.series)
     }
 
     /// Something that goes up and down.
@@ -51,7 +51,7 @@ impl MetricsLayer {
         help: &str,
         labels: [&str; N],
     ) -> Result<Family<Gauge, N>, ConfigError> {
-        self.shared.registry.register(GAUGE, name, help, labels, Buckets::seconds(), self.shared.series)
+        self.handle.shared.registry.register(GAUGE, name, help, labels, Buckets::seconds(), self.handle.shared.series)
     }
 
     /// How something is spread. What is no number, not finite, or less than 0 is left out: see [`Histogram::observe`].
@@ -73,7 +73,7 @@ impl MetricsLayer {
         labels: [&str; N],
         buckets: Buckets,
     ) -> Result<Family<Histogram, N>, ConfigError> {
-        self.shared.registry.register(HISTOGRAM, name, help, labels, buckets, self.shared.series)
+        self.handle.shared.registry.register(HISTOGRAM, name, help, labels, buckets, self.handle.shared.series)
     }
 
     /// How long something takes: a histogram of [`Buckets::seconds`], to be [started](Histogram::start).

@@ -4,7 +4,7 @@ use std::{
     sync::{
         OnceLock,
         atomic::{
-            AtomicBool, AtomicU64,
+            AtomicBool, AtomicU64, AtomicUsize,
             Ordering::{Relaxed, SeqCst},
         },
     },
@@ -64,9 +64,9 @@ pub(super) struct Taken {
     pub(super) sent: u64,
 }
 
-/// Which of the tables a status is in: no error, the client's, the server's. A client that tries every method on every route
-/// fills that of its own errors alone, and the first failure of a route is still told of under its name.
-const fn table_of(status: u16) -> usize {
+/// Which share of the series a status is in: no error, the client's, the server's. A client that tries every method on every
+/// route fills that of its own errors alone, and the first failure of a route is still told of under its name.
+const fn share_of(status: u16) -> usize {
     match status {
         400..=499 => 1,
         500.. => 2,
@@ -78,14 +78,16 @@ const fn table_of(status: u16) -> usize {
 pub(super) struct Requests {
     names: Names,
     buckets: Buckets,
-    cap: usize,
-    /// By [`table_of`]: half of the cap, a quarter, a quarter.
-    tables: [Table<Series>; 3],
-    /// Past their caps: one series for each class of status.
+    table: Table<Series>,
+    /// By [`share_of`]: how many of the table's rows are of it, and may be.
+    shares: [(AtomicUsize, usize); 3],
+    /// Past their shares: one series for each class of status.
     overflow: Table<Series>,
     in_flight: [[AtomicU64; 2]; METHODS.len()],
     /// By route, and how.
     broken_off: Family<Counter, 2>,
+    /// Those of the series that were probes, and those of them that failed.
+    probes: [Cells; 2],
     /// Set by the first scrape that can carry them: until then they cost nothing.
     wants_exemplars: AtomicBool,
     pub(super) window: Window,
@@ -107,11 +109,12 @@ impl Requests {
         let quarter = cap / 4;
         Self {
             names,
-            cap,
-            tables: [cap - 2 * quarter, quarter, quarter].map(Table::new),
+            table: Table::new(cap),
+            shares: [cap - 2 * quarter, quarter, quarter].map(|share| (AtomicUsize::new(0), share)),
             // 1xx to 9xx.
             overflow: Table::new(9),
             in_flight: Default::default(),
+            probes: [&buckets, &buckets].map(Cells::new),
             broken_off: Family::new(COUNTER, [names.route(), "how"], buckets.clone(), cap),
             wants_exemplars: AtomicBool::new(false),
             window: Window::new(Totals::none(buckets.bounds().len() + 1)),
@@ -120,7 +123,7 @@ impl Requests {
     }
 
     pub(super) const fn cap(&self) -> usize {
-        self.cap
+        self.table.cap()
     }
 
     pub(super) fn begin(&self, method: u8, https: bool) {
@@ -137,15 +140,20 @@ impl Requests {
         self.in_flight[usize::from(code.method)][usize::from(code.https)].fetch_sub(1, Relaxed);
         self.window.turn(now_millis, || self.totals());
         code.https &= self.names.tell_scheme();
-        self.count(facts.route(), code, |series| self.record(series, taken, facts, now_millis));
+        self.count(facts.route(), code, taken, facts, now_millis);
     }
 
-    fn count(&self, route: &str, code: Code, record: impl Fn(&Series)) {
+    /// Said after [`end`](Self::end): it was counted there too.
+    pub(super) fn was_probe(&self, status: u16, taken: Taken) {
+        self.probes[usize::from(status >= 500)].observe(taken.time.as_secs_f64());
+    }
+
+    fn count(&self, route: &str, code: Code, taken: Taken, facts: &Facts, now_millis: u64) {
         // A method that a route does not have is no more of that route than a path that no route has.
         let route = if code.status == METHOD_NOT_ALLOWED { "unmatched" } else { route };
-        let table = &self.tables[table_of(code.status)];
-        let hash = table.hash((route, code));
-        if table.with(hash, |series| series.is(route, code), |series| record(series)).is_none() {
+        let hash = self.table.hash((route, code));
+        let record = |series: &Series| self.record(series, taken, facts, now_millis);
+        if self.table.with(hash, |series| series.is(route, code), |series| record(series)).is_none() {
             self.count_new(hash, route, code, record);
         }
     }
@@ -168,9 +176,13 @@ impl Requests {
 
     #[cold]
     fn count_new(&self, hash: u64, route: &str, code: Code, record: impl FnOnce(&Series)) {
-        let table = &self.tables[table_of(code.status)];
-        if let Added::Row(series) = table.add(hash, |series| series.is(route, code), || self.series(route, code, None))
-        {
+        let (rows, share) = &self.shares[share_of(code.status)];
+        let make = || {
+            rows.fetch_add(1, Relaxed);
+            self.series(route, code, None)
+        };
+        let room = || rows.load(Relaxed) < *share;
+        if let Added::Row(series) = self.table.add_where(room, hash, |series| series.is(route, code), make) {
             return record(&series);
         }
         let class = code.status / 100;
@@ -206,13 +218,16 @@ impl Requests {
         }
     }
 
-    /// All series in one, for the window.
+    /// All series in one, but for the probes: for the window.
     pub(super) fn totals(&self) -> Totals {
-        let mut totals = Totals::none(self.buckets.bounds().len() + 1);
-        for table in self.tables.iter().chain([&self.overflow]) {
+        let [mut probes, mut totals] = [(); 2].map(|()| Totals::none(self.buckets.bounds().len() + 1));
+        // First, so that none is taken away that is not in the series yet.
+        probes.add(self.probes[0].counts(), false);
+        probes.add(self.probes[1].counts(), true);
+        for table in [&self.table, &self.overflow] {
             table.each(|series| totals.add(series.seconds.counts(), series.code.status >= 500));
         }
-        totals
+        totals.since(&probes)
     }
 
     pub(super) fn bounds(&self) -> &[f64] {
@@ -224,7 +239,8 @@ impl Requests {
     }
 
     pub(super) fn write(&self, out: &mut Exposition) {
-        let mut all: Vec<_> = self.tables.iter().chain([&self.overflow]).flat_map(Table::rows).collect();
+        let mut all = self.table.rows();
+        all.extend(self.overflow.rows());
         all.sort_by(|one, other| one.labels.cmp(&other.labels));
         let counter = |out: &mut Exposition, name, help, value: fn(&Series) -> u64| {
             out.family(name, Type::Counter, help);

@@ -19,7 +19,8 @@ impl MetricsLayer {
     /// `/metrics` answers in the format that `Accept` asks for: the Prometheus text format 0.0.4 or `OpenMetrics` 1.0; with the
     /// feature `compression` gzipped for those who accept it. `/health/metrics` is JSON: `uptimeSeconds`, `memoryBytes`, and
     /// of the last `windowSeconds`, 60 to 65 once it has run so long, `requestsPerSecond`, `errorRate` (the part that was
-    /// answered with a 5xx) and `p95Seconds`. What is not known is `null`.
+    /// answered with a 5xx) and `p95Seconds`. Probes, scrapes and whatever else goes through
+    /// [`Stack::probes`](crate::Stack::probes) are no part of it. What is not known is `null`.
     pub fn router<S: Clone + Send + Sync + 'static>(&self) -> Router<S> {
         self.router_with(Arc::new(|_| {}))
     }
@@ -42,7 +43,7 @@ impl MetricsLayer {
     }
 
     fn summary(&self) -> Value {
-        let (requests, now) = (&self.shared.requests, self.shared.now_millis());
+        let (requests, now) = (&self.handle.shared.requests, self.handle.shared.now_millis());
         let window = requests.window.report(now, &requests.totals(), requests.bounds());
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a number of bytes")]
         let memory = Process::read().resident_bytes.map(|bytes| bytes as u64);

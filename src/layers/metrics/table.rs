@@ -33,6 +33,10 @@ impl<T> Table<T> {
         self.hasher.hash_one(key)
     }
 
+    pub(super) const fn cap(&self) -> usize {
+        self.cap
+    }
+
     /// Gives `then` the row of this hash that `is` the one; `None` where there is none.
     #[inline]
     pub(super) fn with<R>(&self, hash: u64, is: impl Fn(&T) -> bool, then: impl FnOnce(&Arc<T>) -> R) -> Option<R> {
@@ -42,8 +46,20 @@ impl<T> Table<T> {
     /// The row of this hash that `is` the one, made if it is not there and there is room for it.
     #[cold]
     pub(super) fn add(&self, hash: u64, is: impl Fn(&T) -> bool, make: impl FnOnce() -> T) -> Added<T> {
+        self.add_where(|| true, hash, is, make)
+    }
+
+    /// The same, where there is room by the caller's own reckoning too. It is asked again when nobody else adds.
+    #[cold]
+    pub(super) fn add_where(
+        &self,
+        room: impl Fn() -> bool,
+        hash: u64,
+        is: impl Fn(&T) -> bool,
+        make: impl FnOnce() -> T,
+    ) -> Added<T> {
         // What comes to a full table comes often, and must not wait.
-        if self.rows.load().len() >= self.cap {
+        if self.rows.load().len() >= self.cap || !room() {
             return self.with(hash, is, Arc::clone).map_or(Added::Full, Added::Row);
         }
         let _one_at_a_time = self.adding.lock().unwrap_or_else(PoisonError::into_inner);
@@ -51,7 +67,7 @@ impl<T> Table<T> {
         if let Some(row) = find(&rows, hash, is) {
             return Added::Row(Arc::clone(row));
         }
-        if rows.len() >= self.cap {
+        if rows.len() >= self.cap || !room() {
             return Added::Full;
         }
         let row = Arc::new(make());

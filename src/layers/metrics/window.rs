@@ -37,7 +37,7 @@ impl Totals {
         self.buckets.iter().sum()
     }
 
-    fn since(&self, earlier: &Self) -> Self {
+    pub(super) fn since(&self, earlier: &Self) -> Self {
         let buckets = self.buckets.iter().zip(&earlier.buckets).map(|(now, then)| now.saturating_sub(*then)).collect();
         Self { errors: self.errors.saturating_sub(earlier.errors), buckets }
     }

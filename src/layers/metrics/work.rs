@@ -176,8 +176,8 @@ fn both<A, B>(
     let mut mistakes = ConfigError::default();
     match (mistakes.keep(one), mistakes.keep(other)) {
         (Some(one), Some(other)) => return Ok((one, other)),
-        (Some(_), None) => metrics.shared.registry.forget(one_name),
-        (None, Some(_)) => metrics.shared.registry.forget(other_name),
+        (Some(_), None) => metrics.handle.shared.registry.forget(one_name),
+        (None, Some(_)) => metrics.handle.shared.registry.forget(other_name),
         (None, None) => {}
     }
     Err(mistakes)

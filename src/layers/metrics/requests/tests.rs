@@ -15,7 +15,7 @@ fn facts() -> Facts {
 fn record(requests: &Requests, method: &Method, route: &str, status: u16, took: Duration) {
     let code = Code { method: known(method), https: false, status };
     let taken = Taken { time: took, received: 0, sent: 0 };
-    requests.count(route, code, |series| requests.record(series, taken, &facts(), 0));
+    requests.count(route, code, taken, &facts(), 0);
 }
 
 fn rendered(requests: &Requests) -> String {
@@ -92,7 +92,7 @@ fn the_overflow_is_of_no_scheme() {
     for (route, https) in [("/a", true), ("/b", true), ("/c", false)] {
         let taken = Taken { time: Duration::ZERO, received: 0, sent: 0 };
         let code = Code { method: 0, https, status: 200 };
-        requests.count(route, code, |series| requests.record(series, taken, &facts(), 0));
+        requests.count(route, code, taken, &facts(), 0);
     }
     let text = rendered(&requests);
     assert!(text.contains(r#"http_response_status_code="2xx",url_scheme="overflow"} 2"#), "{text}");
