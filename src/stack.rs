@@ -23,6 +23,7 @@ use std::{
 
 use axum::{Router, routing::get};
 use http::request::Parts;
+use serde_json::Value;
 use tower_layer::Layer;
 
 pub use self::{
@@ -274,7 +275,11 @@ impl Stack {
             crate::rate_limit::write(&snapshots, out);
         }));
         let errors = self.layers.error_tracking.clone().unwrap_or_default();
-        let statistics = get(move || async move { axum::Json(errors.statistics()) });
+        let traffic = self.layers.metrics.clone();
+        let statistics = get(move || async move {
+            let traffic = traffic.as_ref().map(MetricsLayer::traffic).unwrap_or_default();
+            axum::Json(merged(errors.statistics(), traffic))
+        });
         let routes = Router::new()
             .route("/errors/stats", statistics.clone())
             .route("/api/errors/stats", statistics)
@@ -288,6 +293,14 @@ impl Stack {
     pub(crate) fn beside<S: Clone + Send + Sync + 'static>(&self, routes: Router<S>) -> Router<S> {
         routes.merge(self.wrap(Router::new()))
     }
+}
+
+/// What is told of errors, with what is told of all requests.
+fn merged(mut told: Value, more: Value) -> Value {
+    if let (Value::Object(told), Value::Object(more)) = (&mut told, more) {
+        told.extend(more);
+    }
+    told
 }
 
 impl<S> Layer<S> for Stack {

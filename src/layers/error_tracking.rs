@@ -64,7 +64,8 @@ impl ErrorTrackingLayer {
     /// What broke since the start, as JSON: `total_errors` and `error_counts` (a panic is a `server` error too), `error_levels`
     /// (`info`: 4xx; `warning`: 502 to 504, which a sound program meets; `error`: the other 5xx), `error_types` by reason,
     /// `error_routes`, `status_classes`, `error_rate_per_minute` since the start and `error_rates_per_minute` over the last 1, 5 and
-    /// 15 minutes, `tracking_duration_minutes`, and the `last_errors`, 50 at most. Memory does not grow with traffic.
+    /// 15 minutes, `tracking_duration_minutes`, and the `last_errors`, 50 at most. Memory does not grow with traffic. `/errors/stats` of
+    /// a [`Stack`](crate::Stack) also has `requests_per_second`, `p50_seconds`, `p95_seconds` and `p99_seconds` of the last minute (`window_seconds`).
     pub fn statistics(&self) -> Value {
         self.statistics.told()
     }

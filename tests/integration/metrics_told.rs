@@ -227,6 +227,17 @@ async fn the_last_minute_is_told_to_people_as_json() {
     assert!((number("errorRate") - 0.25).abs() < 0.001, "{told}");
     // 0.7 s is in the bucket from 0.5 s to 1 s.
     assert!((0.5..=1.0).contains(&number("p95Seconds")), "{told}");
+    assert!(number("p50Seconds") < number("p95Seconds") && number("p95Seconds") < number("p99Seconds"), "{told}");
+    let beside_errors = send(&app, get_from("127.0.0.1", "/errors/stats")).await.json();
+    for (name, same) in [
+        ("requestsPerSecond", "requests_per_second"),
+        ("p50Seconds", "p50_seconds"),
+        ("p95Seconds", "p95_seconds"),
+        ("p99Seconds", "p99_seconds"),
+    ] {
+        assert!(told[name].is_number() && told[name] == beside_errors[same], "{name}: {told} {beside_errors}");
+    }
+    assert_eq!(beside_errors["total_errors"], 20);
     #[cfg(target_os = "linux")]
     assert!(told["memoryBytes"].as_u64() > Some(1_000_000), "{told}");
     assert_eq!(send(&app, get_from("192.0.2.1", "/health/metrics")).await.status, 403);

@@ -56,7 +56,8 @@ pub(super) struct Report {
     pub(super) seconds: f64,
     pub(super) per_second: f64,
     pub(super) error_rate: Option<f64>,
-    pub(super) p95_seconds: Option<f64>,
+    /// Half, 95 and 99 of a hundred took no longer.
+    pub(super) quantiles: Option<[f64; 3]>,
 }
 
 impl Window {
@@ -106,7 +107,7 @@ impl Window {
             // Of less than a second one cannot say what a second would have brought.
             per_second: float(requests) / seconds.max(1.0),
             error_rate: part(grown.errors),
-            p95_seconds: (requests > 0).then(|| quantile(0.95, &grown.buckets, bounds)),
+            quantiles: (requests > 0).then(|| [0.5, 0.95, 0.99].map(|part| quantile(part, &grown.buckets, bounds))),
         }
     }
 }
@@ -174,7 +175,7 @@ mod tests {
         assert_eq!(told.report(1_000).error_rate, Some(1.0));
         assert_eq!(told.report(60_999).error_rate, Some(1.0));
         let nothing = told.report(66_000);
-        assert_eq!((nothing.per_second, nothing.error_rate, nothing.p95_seconds), (0.0, None, None));
+        assert_eq!((nothing.per_second, nothing.error_rate, nothing.quantiles), (0.0, None, None));
         told.request(200_000, 0, false);
         let one = told.report(200_000);
         assert_eq!((one.seconds, one.error_rate), (60.0, Some(0.0)), "the error of long ago is gone");
