@@ -22,7 +22,9 @@ use std::{
 };
 
 use axum::extract::{ConnectInfo, FromRequestParts, MatchedPath};
-use http::{Extensions, HeaderName, Method, Request, Uri, request::Parts, uri::Authority};
+use http::{
+    Extensions, HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, header, request::Parts, uri::Authority,
+};
 
 use tracing::field::DisplayValue;
 
@@ -47,6 +49,7 @@ struct Inner {
     started: Instant,
     client: OnceLock<ClientIp>,
     forwarded_host: OnceLock<Authority>,
+    kept_headers: OnceLock<[Option<HeaderValue>; KEPT.len()]>,
     request_id: OnceLock<RequestId>,
     /// Where it is not `X-Request-Id`.
     id_header: OnceLock<HeaderName>,
@@ -65,6 +68,9 @@ struct Inner {
     /// The address of the outermost metrics that count the request, or 0.
     counted_by: AtomicUsize,
 }
+
+/// The headers that a report may name: none of them carries a secret.
+static KEPT: [HeaderName; 4] = [header::HOST, header::USER_AGENT, header::ACCEPT, header::CONTENT_TYPE];
 
 impl Facts {
     /// The facts of this request; made, with the clock read, if this is the first to ask.
@@ -97,6 +103,7 @@ impl Facts {
             started: tokio::time::Instant::now().into_std(),
             client: OnceLock::new(),
             forwarded_host: OnceLock::new(),
+            kept_headers: OnceLock::new(),
             request_id: OnceLock::new(),
             id_header: OnceLock::new(),
             trace: OnceLock::new(),
@@ -141,6 +148,11 @@ impl Facts {
         self.0.uri.path()
     }
 
+    #[cfg(feature = "sentry")]
+    pub(crate) fn uri(&self) -> &Uri {
+        &self.0.uri
+    }
+
     /// The route's template, such as `/items/{id}`, or `unmatched`. Never a raw path, so it is safe as a label.
     pub fn route(&self) -> &str {
         self.0.route.get().map_or("unmatched", MatchedPath::as_str)
@@ -176,6 +188,13 @@ impl Facts {
     /// `None`, and the request's own `Host` is what was asked for.
     pub fn forwarded_host(&self) -> Option<&Authority> {
         self.0.forwarded_host.get()
+    }
+
+    /// Those that were kept for a report.
+    #[cfg(feature = "sentry")]
+    pub(crate) fn kept_headers(&self) -> impl Iterator<Item = (&'static HeaderName, &HeaderValue)> {
+        let values = self.0.kept_headers.get().into_iter().flatten();
+        KEPT.iter().zip(values).filter_map(|(name, value)| Some((name, value.as_ref()?)))
     }
 
     /// The request's id. `None` where no [`RequestIdLayer`](crate::request_id::RequestIdLayer) stands.
@@ -226,6 +245,11 @@ impl Facts {
 
     pub(crate) fn set_forwarded_host(&self, host: Authority) {
         let _ = self.0.forwarded_host.set(host);
+    }
+
+    /// Shares the lines with the request: nothing is copied.
+    pub(crate) fn keep_headers(&self, headers: &HeaderMap) {
+        self.0.kept_headers.get_or_init(|| KEPT.each_ref().map(|name| headers.get(name).cloned()));
     }
 
     pub(crate) fn set_request_id(&self, id: RequestId) {

@@ -20,6 +20,8 @@
 //! ```
 
 mod failure;
+#[cfg(feature = "sentry")]
+mod sentry;
 mod statistics;
 
 use std::{ops::ControlFlow, sync::Arc};
@@ -28,7 +30,9 @@ use http::request::Parts;
 use serde_json::Value;
 use tower_layer::Layer;
 
-pub use self::failure::{Failure, Reporter};
+pub use self::failure::{Ended, Failure, Reporter};
+#[cfg(feature = "sentry")]
+pub use self::sentry::{SentryBuilder, SentryReporter};
 use self::{failure::Reporters, statistics::Statistics};
 use crate::{
     End, Facts, Guard, Rejection, Response,
@@ -45,20 +49,29 @@ pub(crate) struct Expected;
 pub struct ErrorTrackingLayer {
     statistics: Arc<Statistics>,
     reporters: Reporters,
+    keeps_headers: bool,
+    is_traced: bool,
 }
 
 impl ErrorTrackingLayer {
     /// Counts from now on.
     #[must_use]
     pub fn new() -> Self {
-        Self { statistics: Arc::new(Statistics::new()), reporters: Reporters(Arc::new([])) }
+        let statistics = Arc::new(Statistics::new());
+        Self { statistics, reporters: Reporters(Arc::new([])), keeps_headers: false, is_traced: true }
     }
 
     /// One more who is told of every failure. What panics in it is caught and logged.
     #[must_use]
     pub fn reporter(self, reporter: impl Reporter) -> Self {
+        let keeps_headers = self.keeps_headers || reporter.wants_headers();
         let reporters = self.reporters.0.iter().cloned().chain([Arc::new(reporter) as Arc<dyn Reporter>]);
-        Self { reporters: Reporters(reporters.collect()), ..self }
+        Self { reporters: Reporters(reporters.collect()), keeps_headers, ..self }
+    }
+
+    /// Without [`Reporter::ended`].
+    pub(crate) fn untraced(self) -> Self {
+        Self { is_traced: false, ..self }
     }
 
     /// What broke since the start, as JSON: `total_errors` and `error_counts` (a panic is a `server` error too), `error_levels`
@@ -72,10 +85,14 @@ impl ErrorTrackingLayer {
 
     fn failed(&self, facts: &Facts, status: u16, reason: &'static str, cause: &str, is_panic: bool) {
         let failure = Failure { facts, status, reason, cause: &redacted(cause), is_panic };
-        log(&failure);
+        log(&failure, &self.reporters.0);
         self.statistics.failure(&failure);
+        self.each_reporter(|reporter| reporter.report(&failure));
+    }
+
+    fn each_reporter(&self, tell: impl Fn(&dyn Reporter)) {
         for reporter in &*self.reporters.0 {
-            if let Err(panic) = caught(|| reporter.report(&failure)) {
+            if let Err(panic) = caught(|| tell(&**reporter)) {
                 tracing::error!(target: "palisade::error", panic = %redacted(&panic.message), "a reporter panicked");
             }
         }
@@ -88,22 +105,38 @@ impl Default for ErrorTrackingLayer {
     }
 }
 
+/// What is remembered of a request until it has ended.
+#[derive(Debug)]
+pub struct Pending {
+    facts: Facts,
+    /// 0 until there is an answer.
+    status: u16,
+    is_traced: bool,
+}
+
 impl Guard for ErrorTrackingLayer {
-    type Ticket = Facts;
+    type Ticket = Pending;
     const WATCHES_END: bool = true;
 
-    fn on_request(&self, head: &mut Parts) -> ControlFlow<Response, Facts> {
-        ControlFlow::Continue(Facts::of(head))
+    fn on_request(&self, head: &mut Parts) -> ControlFlow<Response, Pending> {
+        let facts = Facts::of(head);
+        if self.keeps_headers {
+            facts.keep_headers(&head.headers);
+        }
+        ControlFlow::Continue(Pending { facts, status: 0, is_traced: self.is_traced })
     }
 
-    fn on_response(&self, facts: &mut Facts, response: &mut Response) {
+    fn on_response(&self, pending: &mut Pending, response: &mut Response) {
         let status = response.status();
+        pending.status = status.as_u16();
         if !(status.is_client_error() || status.is_server_error()) {
             return;
         }
         if response.extensions().get::<Expected>().is_some() {
+            pending.is_traced = false;
             return;
         }
+        let facts = &pending.facts;
         let rejection = response.extensions().get::<Rejection>();
         let reason = rejection.map_or("handler", |rejection| rejection.kind().slug());
         // A refusal that the application answers in its own way, with a 503 say, is still no fault of the service.
@@ -117,16 +150,22 @@ impl Guard for ErrorTrackingLayer {
         }
     }
 
-    fn on_end(&self, facts: Facts, end: End) {
+    fn on_end(&self, Pending { facts, status, is_traced }: Pending, end: End) {
         match end {
             End::Panicked(message) => self.failed(&facts, 0, "body-panic", message, true),
             End::Failed(error) => self.failed(&facts, 0, "broken-off", error, false),
             End::Complete | End::Aborted => {}
         }
+        if is_traced {
+            self.each_reporter(|reporter| reporter.ended(&Ended { facts: &facts, status, end }));
+        }
     }
 }
 
-fn log(failure: &Failure<'_>) {
+fn log(failure: &Failure<'_>, reporters: &[Arc<dyn Reporter>]) {
+    if let Some((first, others)) = reporters.split_first() {
+        return first.while_logged(&mut || log(failure, others));
+    }
     let facts = failure.facts();
     tracing::error!(
         target: "palisade::error",

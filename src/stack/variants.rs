@@ -4,8 +4,9 @@ use std::{sync::PoisonError, time::Duration};
 
 use super::{Layers, Stack};
 use crate::{
-    Access, body_limit::BodyLimitLayer, containment::ContainmentLayer, cors::CorsLayer, hygiene::HygieneLayer,
-    metrics::MetricsLayer, rate_limit::RateLimitLayer, security_headers::SecurityHeadersLayer,
+    Access, body_limit::BodyLimitLayer, containment::ContainmentLayer, cors::CorsLayer,
+    error_tracking::ErrorTrackingLayer, hygiene::HygieneLayer, metrics::MetricsLayer, rate_limit::RateLimitLayer,
+    security_headers::SecurityHeadersLayer,
 };
 
 /// A part of the stack, to be named in [`Stack::without`].
@@ -116,11 +117,15 @@ impl Stack {
         self.varied(|layers| layers.access = access)
     }
 
-    /// The same stack for probes: an orchestrator must never be limited, authenticated or asked for the right host.
+    /// The same stack for probes: an orchestrator must never be limited, authenticated or asked for the right host; and
+    /// nobody wants a trace of it.
     #[must_use]
     pub fn probes(&self) -> Self {
         let parts = [Part::Cors, Part::Hygiene, Part::Flood, Part::Authentication, Part::TierLookup, Part::RateLimit];
-        let counted = self.varied(|layers| layers.metrics = layers.metrics.as_ref().map(MetricsLayer::probes));
+        let counted = self.varied(|layers| {
+            layers.metrics = layers.metrics.as_ref().map(MetricsLayer::probes);
+            layers.error_tracking = layers.error_tracking.take().map(ErrorTrackingLayer::untraced);
+        });
         parts.into_iter().fold(counted, |stack, part| stack.without(part))
     }
 }

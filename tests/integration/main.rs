@@ -35,6 +35,8 @@ mod metrics_load;
 mod metrics_told;
 mod pains;
 mod prometheus;
+#[cfg(feature = "sentry")]
+mod sentry;
 mod serve;
 mod slow_bodies;
 #[cfg(feature = "compression")]

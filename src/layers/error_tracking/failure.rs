@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc};
 
-use crate::Facts;
+use crate::{End, Facts};
 
 /// A request that broke: answered with a 5xx, or broken off while it was streamed.
 #[derive(Debug)]
@@ -48,12 +48,59 @@ impl Failure<'_> {
     }
 }
 
+/// A request that has ended, well or not.
+#[derive(Debug)]
+pub struct Ended<'a> {
+    pub(super) facts: &'a Facts,
+    /// 0 where there was no answer.
+    pub(super) status: u16,
+    pub(super) end: End<'a>,
+}
+
+impl<'a> Ended<'a> {
+    /// What is known about the request.
+    pub const fn facts(&self) -> &'a Facts {
+        self.facts
+    }
+
+    /// The answer's status; 499 where the client left before there was one, 500 where there was none for another reason.
+    pub const fn status(&self) -> u16 {
+        match (self.status, self.end) {
+            (0, End::Aborted) => 499,
+            (0, _) => 500,
+            (status, _) => status,
+        }
+    }
+
+    /// How the answer's body ended.
+    pub const fn end(&self) -> End<'a> {
+        self.end
+    }
+}
+
 /// Told of every failure, once: to send it to whoever tracks errors.
 ///
 /// It is called where the request is served, and must not wait: what takes time belongs in a queue with an end.
 pub trait Reporter: Send + Sync + 'static {
     /// One failure.
     fn report(&self, failure: &Failure<'_>);
+
+    /// Every request that has ended, probes left out: for traces. What it does is paid for by all of them.
+    fn ended(&self, request: &Ended<'_>) {
+        let _ = request;
+    }
+
+    /// Whether the headers that a report may name are kept.
+    #[doc(hidden)]
+    fn wants_headers(&self) -> bool {
+        false
+    }
+
+    /// Runs what writes the failure to the log: one who hears of failures by the log too can close his ears to this one.
+    #[doc(hidden)]
+    fn while_logged(&self, log: &mut dyn FnMut()) {
+        log();
+    }
 }
 
 impl<F: Fn(&Failure<'_>) + Send + Sync + 'static> Reporter for F {

@@ -88,6 +88,14 @@ impl TraceContext {
     }
 }
 
+impl TraceId {
+    /// The 56 bits that are random where level 2 of the standard is kept: all who sample by them sample the same traces.
+    #[cfg(feature = "sentry")]
+    pub(crate) fn randomness(self) -> u64 {
+        u64::try_from(self.0.get() & ((1 << 56) - 1)).unwrap_or_default()
+    }
+}
+
 impl SpanId {
     fn random() -> Self {
         Self(NonZeroU64::new(rand::rng().random()).unwrap_or(NonZeroU64::MIN))
