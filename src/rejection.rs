@@ -206,6 +206,7 @@ struct Inner {
     kind: Kind,
     detail: Cow<'static, str>,
     cause: Option<String>,
+    cause_type: Option<&'static str>,
     is_panic: bool,
     /// Whether the body was made without knowing the request: a handler returned this as it is.
     is_anonymous: bool,
@@ -221,6 +222,7 @@ impl Rejection {
             kind,
             detail: Cow::Borrowed(""),
             cause: None,
+            cause_type: None,
             is_panic: false,
             is_anonymous: true,
             members: Vec::new(),
@@ -237,6 +239,11 @@ impl Rejection {
     /// What the operator is told. It goes to the log and never to the client.
     pub fn cause(mut self, cause: impl Into<String>) -> Self {
         self.0.cause = Some(cause.into());
+        self
+    }
+
+    pub(crate) fn cause_type(mut self, name: Option<&'static str>) -> Self {
+        self.0.cause_type = name;
         self
     }
 
@@ -259,6 +266,10 @@ impl Rejection {
     /// What the operator is told, if there is anything to tell.
     pub fn reported_cause(&self) -> Option<&str> {
         self.0.cause.as_deref()
+    }
+
+    pub(crate) fn reported_type(&self) -> Option<&'static str> {
+        self.0.cause_type
     }
 
     pub(crate) fn panicked(message: &str) -> Self {

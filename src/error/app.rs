@@ -38,13 +38,15 @@ struct Inner {
     detail: Cow<'static, str>,
     fields: Vec<(Cow<'static, str>, Cow<'static, str>)>,
     source: Option<BoxError>,
+    source_type: Option<&'static str>,
     retry_after: Option<Duration>,
 }
 
 impl AppError {
     /// An error of this kind; `detail` is sent to the client, without the secrets that are seen in a text made at run time.
     pub fn new(kind: Kind, detail: impl Into<Cow<'static, str>>) -> Self {
-        Self(Box::new(Inner { kind, detail: detail.into(), fields: Vec::new(), source: None, retry_after: None }))
+        let (detail, fields) = (detail.into(), Vec::new());
+        Self(Box::new(Inner { kind, detail, fields, source: None, source_type: None, retry_after: None }))
     }
 
     /// 400: understood, and not acceptable. Which [field](Self::field) is not, can be said of each.
@@ -102,6 +104,9 @@ impl AppError {
     /// Why, for the log: the error and all it stands on.
     #[must_use]
     pub fn source(mut self, source: impl Into<BoxError>) -> Self {
+        // A text says nothing by its type, and what is in a box no more.
+        let name = std::any::type_name_of_val(&source);
+        self.0.source_type = Some(name).filter(|name| !name.starts_with('&') && !name.starts_with("alloc::"));
         self.0.source = Some(source.into());
         self
     }
@@ -155,10 +160,10 @@ impl<E: Into<BoxError>> From<E> for AppError {
 
 impl From<AppError> for Rejection {
     fn from(error: AppError) -> Self {
-        let Inner { kind, detail, fields, source, .. } = *error.0;
+        let Inner { kind, detail, fields, source, source_type, .. } = *error.0;
         let mut rejection = Self::new(kind).detail(told(detail));
         if let Some(source) = source {
-            rejection = rejection.cause(chain(&*source));
+            rejection = rejection.cause(chain(&*source)).cause_type(source_type);
         }
         if !fields.is_empty() {
             let errors: Vec<_> = fields

@@ -83,8 +83,8 @@ impl ErrorTrackingLayer {
         self.statistics.told()
     }
 
-    fn failed(&self, facts: &Facts, status: u16, reason: &'static str, cause: &str, is_panic: bool) {
-        let failure = Failure { facts, status, reason, cause: &redacted(cause), is_panic };
+    fn failed(&self, failure: &Failure<'_>) {
+        let failure = Failure { cause: &redacted(failure.cause), ..*failure };
         log(&failure, &self.reporters.0);
         self.statistics.failure(&failure);
         self.each_reporter(|reporter| reporter.report(&failure));
@@ -146,15 +146,19 @@ impl Guard for ErrorTrackingLayer {
         } else if !is_refusal {
             let cause = rejection.and_then(Rejection::reported_cause).unwrap_or("none given");
             let is_panic = rejection.is_some_and(Rejection::is_panic);
-            self.failed(facts, status.as_u16(), reason, cause, is_panic);
+            let error_type = rejection.and_then(Rejection::reported_type);
+            self.failed(&Failure { facts, status: status.as_u16(), reason, cause, error_type, is_panic });
         }
     }
 
     fn on_end(&self, Pending { facts, status, is_traced }: Pending, end: End) {
-        match end {
-            End::Panicked(message) => self.failed(&facts, 0, "body-panic", message, true),
-            End::Failed(error) => self.failed(&facts, 0, "broken-off", error, false),
-            End::Complete | End::Aborted => {}
+        let broke = match end {
+            End::Panicked(message) => Some(("body-panic", message, true)),
+            End::Failed(error) => Some(("broken-off", error, false)),
+            End::Complete | End::Aborted => None,
+        };
+        if let Some((reason, cause, is_panic)) = broke {
+            self.failed(&Failure { facts: &facts, status: 0, reason, cause, error_type: None, is_panic });
         }
         if is_traced {
             self.each_reporter(|reporter| reporter.ended(&Ended { facts: &facts, status, end }));

@@ -10,7 +10,7 @@ use std::{
 use axum::{
     Router,
     body::{Body, Bytes},
-    extract::State,
+    extract::{Path, State},
     http::{HeaderMap, Request, StatusCode, request},
     response::{IntoResponse as _, Response},
     routing::{get, post},
@@ -166,6 +166,46 @@ async fn a_panic_is_one_event_with_all_that_helps_to_find_it() {
     let raw = receiver.raw.lock().unwrap();
     let auth = raw[0].0["x-sentry-auth"].to_str().unwrap();
     assert!(auth.contains("sentry_key=public") && auth.contains("sentry_client=palisade/"), "{auth}");
+}
+
+#[tokio::test]
+async fn errors_of_one_type_on_one_route_are_one_group() {
+    #[derive(Debug)]
+    struct Stock(std::num::ParseIntError);
+    impl std::fmt::Display for Stock {
+        fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("no stock")
+        }
+    }
+    impl std::error::Error for Stock {
+        fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+            Some(&self.0)
+        }
+    }
+
+    let stock = |Path(id): Path<String>| async move { Ok::<_, AppError>(id.parse::<u8>().map_err(Stock)?.to_string()) };
+    let receiver = Receiver::start();
+    let sentry = receiver.reporter().build().unwrap();
+    let app = wall(&sentry).wrap(Router::new().route("/stock/{id}", get(stock)));
+    for path in ["/stock/x", "/stock/256", "/stock/7"] {
+        send(&app, get_from(PEER, path)).await;
+    }
+    sentry.close();
+    let told = receiver.events().into_iter().map(|event| {
+        let exception = &event["exception"]["values"][0];
+        assert!(exception["module"].as_str().unwrap().starts_with("integration::sentry::"), "{exception}");
+        json!([exception["type"], exception["value"], event["fingerprint"][0], event["tags"]["reason"]])
+    });
+    let expected = |value: &str| json!(["Stock", value, "/stock/{id}", "internal-error"]);
+    assert_eq!(
+        told.collect::<Vec<_>>(),
+        [
+            expected("no stock: invalid digit found in string"),
+            expected("no stock: number too large to fit in target type")
+        ]
+    );
+    let groups: Vec<_> = receiver.events().iter().map(|event| event["fingerprint"].clone()).collect();
+    assert_eq!(groups[0], groups[1]);
 }
 
 #[tokio::test]

@@ -11,6 +11,7 @@ pub struct Failure<'a> {
     pub(super) status: u16,
     pub(super) reason: &'static str,
     pub(super) cause: &'a str,
+    pub(super) error_type: Option<&'static str>,
     pub(super) is_panic: bool,
 }
 
@@ -34,6 +35,11 @@ impl Failure<'_> {
     /// Why, without the secrets that were seen in it.
     pub const fn cause(&self) -> &str {
         self.cause
+    }
+
+    /// The type of the error that the handler failed with, such as `shop::StorageError`; `None` where that is not known.
+    pub const fn error_type(&self) -> Option<&'static str> {
+        self.error_type
     }
 
     /// Whether it was a panic, in a guard, the handler or the body.

@@ -39,6 +39,8 @@ pub(super) struct Captured {
 pub(super) enum Told {
     Failure {
         status: u16,
+        reason: &'static str,
+        /// `panic`, the error's type, or the reason.
         kind: &'static str,
         /// Redacted already.
         cause: String,
@@ -61,9 +63,11 @@ impl Told {
             (false, true) => Level::Warning,
             (false, false) => Level::Error,
         };
-        let kind = if is_panic { "panic" } else { failure.reason() };
+        let reason = failure.reason();
+        let kind = if is_panic { "panic" } else { failure.error_type().unwrap_or(reason) };
         Self::Failure {
             status: failure.status(),
+            reason,
             kind,
             cause: cut(failure.cause(), LONGEST),
             level,
@@ -99,7 +103,7 @@ impl Captured {
         let (name, sdk, user, request) =
             (Some(clean(&name, LONGEST)), Some(Cow::Owned(sdk())), user(&facts), Some(request(&facts)));
         match told {
-            Told::Failure { status, kind, cause, level, is_panic, breadcrumbs } => Event {
+            Told::Failure { status, reason, kind, cause, level, is_panic, breadcrumbs } => Event {
                 level,
                 fingerprint: vec![clean(facts.route(), LONGEST).into(), kind.into()].into(),
                 transaction: name,
@@ -107,7 +111,7 @@ impl Captured {
                 timestamp: at,
                 exception: vec![exception(kind, cause, is_panic)].into(),
                 breadcrumbs: all_breadcrumbs(&facts, at, breadcrumbs).into(),
-                tags: tags(&facts, status, Some(kind)),
+                tags: tags(&facts, status, Some(reason)),
                 contexts: contexts(&facts, status, None),
                 user,
                 request,
@@ -150,14 +154,17 @@ fn sdk() -> ClientSdkInfo {
 
 fn exception(kind: &str, cause: String, is_panic: bool) -> Exception {
     let mechanism = Mechanism { ty: "palisade".to_owned(), handled: Some(!is_panic), ..Mechanism::default() };
-    Exception { ty: kind.to_owned(), value: Some(cause), mechanism: Some(mechanism), ..Exception::default() }
+    // `shop::Wrapped<io::Error>` is `Wrapped<io::Error>` of `shop`.
+    let path = kind.find('<').map_or(kind, |generics| &kind[..generics]);
+    let (module, ty) = path.rfind("::").map_or((None, kind), |end| (Some(kind[..end].to_owned()), &kind[end + 2..]));
+    Exception { ty: ty.to_owned(), module, value: Some(cause), mechanism: Some(mechanism), ..Exception::default() }
 }
 
 fn user(facts: &Facts) -> Option<User> {
     facts.principal().map(|principal| User { id: Some(clean(principal.id(), LONGEST_TAG)), ..User::default() })
 }
 
-fn tags(facts: &Facts, status: u16, kind: Option<&str>) -> Map<String, String> {
+fn tags(facts: &Facts, status: u16, reason: Option<&str>) -> Map<String, String> {
     let tier = facts.tier().or_else(|| facts.principal()?.tier_name());
     let tags = [
         ("request_id", facts.request_id().map(|id| clean(id.as_str(), LONGEST_TAG))),
@@ -166,7 +173,7 @@ fn tags(facts: &Facts, status: u16, kind: Option<&str>) -> Map<String, String> {
         ("tier", tier.map(|tier| clean(tier, LONGEST_TAG))),
         // A body that broke has no status any more.
         ("status", (status != 0).then(|| status.to_string())),
-        ("reason", kind.map(str::to_owned)),
+        ("reason", reason.map(str::to_owned)),
     ];
     tags.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()
 }
