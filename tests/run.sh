@@ -78,6 +78,23 @@ else
     echo "SKIPPED: there is no Prometheus, and this user cannot install it. Debian's package prometheus has all of it."
 fi
 
+say "a real server of Sentry's protocol takes the example's events"
+target=${CARGO_TARGET_DIR:-target}
+bugsink=$target/bugsink
+if ! [ -x "$bugsink/bin/gunicorn" ]; then
+    if ! python3 -c 'import ensurepip' 2>/dev/null && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+        apt-get update -qq && apt-get install -y -qq --no-install-recommends python3-venv
+    fi
+    # Half an environment would be taken for a whole one.
+    { python3 -m venv "$bugsink" && "$bugsink/bin/pip" install --quiet 'bugsink==2.*'; } || rm -rf "$bugsink"
+fi
+if [ -x "$bugsink/bin/gunicorn" ]; then
+    PALISADE_BUGSINK=$(cd "$bugsink/bin" && pwd) \
+        cargo test --locked --all-features --test integration bugsink_is -- --ignored --nocapture
+else
+    echo "SKIPPED: there is no bugsink, and it cannot be installed here. Python 3 with venv and pip installs it from PyPI."
+fi
+
 say "the model of the limiter's table"
 # A cfg of our own: to `--cfg loom` tokio answers by having no network. A target of its own: the cfg rebuilds everything.
 model=$(RUSTFLAGS="--cfg palisade_loom" cargo test --locked --release --lib --target-dir "${CARGO_TARGET_DIR:-target}/loom" loom_tests)

@@ -5,6 +5,8 @@
 mod access_log;
 mod allocations;
 mod app_errors;
+#[cfg(feature = "sentry")]
+mod bugsink;
 mod client_ip_attacks;
 #[cfg(feature = "compression")]
 mod compression;
