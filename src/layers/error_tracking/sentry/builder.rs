@@ -3,6 +3,7 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use ::sentry::{Hub, types::Dsn};
+use ureq::tls::{PemItem, RootCerts, parse_pem};
 
 use super::{Inner, Rate, SentryReporter, event::Labels, queue::Queue};
 use crate::ConfigError;
@@ -16,6 +17,7 @@ pub struct SentryBuilder {
     sample_rate: f64,
     traces_sample_rate: f64,
     takes_breadcrumbs: bool,
+    root_certificates: Option<Vec<u8>>,
     queue: usize,
     shutdown: Duration,
 }
@@ -28,6 +30,7 @@ impl SentryBuilder {
             sample_rate: 1.0,
             traces_sample_rate: 0.0,
             takes_breadcrumbs: false,
+            root_certificates: None,
             // Each may hold the head of its request: 32 KiB at most in `palisade::serve`.
             queue: 100,
             // What the SDK takes.
@@ -75,6 +78,12 @@ impl SentryBuilder {
         self
     }
 
+    /// Whom to trust in place of the web's authorities, as PEM: for a server of one's own, whose certificate is one's own too.
+    pub fn root_certificates(mut self, pem: impl Into<Vec<u8>>) -> Self {
+        self.root_certificates = Some(pem.into());
+        self
+    }
+
     /// How many may wait to be sent: 100, if nothing is said. More are dropped, and [counted](SentryReporter::dropped).
     pub fn queue(mut self, length: usize) -> Self {
         self.queue = length;
@@ -90,7 +99,8 @@ impl SentryBuilder {
     /// The reporter, with its thread running.
     ///
     /// # Errors
-    /// Every mistake in one [`ConfigError`]: a DSN that is none, a rate that is no fraction, a queue without a place, no thread to be had.
+    /// Every mistake in one [`ConfigError`]: a DSN that is none, a rate that is no fraction, a queue without a place, PEM without a
+    /// certificate; or that no thread is to be had.
     pub fn build(self) -> Result<SentryReporter, ConfigError> {
         let mut mistakes = ConfigError::default();
         let mut rate = |place: &str, fraction| {
@@ -105,6 +115,10 @@ impl SentryBuilder {
         if self.queue == 0 {
             mistakes.push("Sentry queue", "is 0 long, which drops everything");
         }
+        let roots = self.root_certificates.as_deref().map_or(RootCerts::WebPki, certificates);
+        if matches!(&roots, RootCerts::Specific(none) if none.is_empty()) {
+            mistakes.push("Sentry root certificates", "hold no certificate in PEM");
+        }
         // Without the DSN itself: it holds a key.
         let dsn = self
             .dsn
@@ -114,7 +128,7 @@ impl SentryBuilder {
         let dsn: Option<Dsn> = mistakes.keep(dsn);
         let Some(dsn) = mistakes.or(dsn)? else { return Err(ConfigError::new("Sentry DSN", "is not one")) };
         let place = format!("{}, project {}", dsn.host(), dsn.project_id());
-        let queue = Queue::start(&dsn, self.labels, self.queue)
+        let queue = Queue::start(&dsn, roots, self.labels, self.queue)
             .map_err(|error| ConfigError::new("Sentry", format_args!("its thread does not start: {error}")))?;
         Ok(SentryReporter(Arc::new(Inner {
             queue,
@@ -126,6 +140,14 @@ impl SentryBuilder {
             nowhere: Arc::new(Hub::new(None, Arc::default())),
         })))
     }
+}
+
+fn certificates(pem: &[u8]) -> RootCerts {
+    let certificates = parse_pem(pem).filter_map(|item| match item {
+        Ok(PemItem::Certificate(certificate)) => Some(certificate),
+        _ => None,
+    });
+    RootCerts::from(certificates)
 }
 
 impl fmt::Debug for SentryBuilder {
@@ -142,11 +164,16 @@ mod tests {
     #[test]
     fn every_mistake_is_named_at_once_and_the_key_never() {
         let built = SentryReporter::builder("https://topsecretkey@sentry.example/");
-        let wrong = built.sample_rate(1.5).traces_sample_rate(f64::NAN).queue(0).build().unwrap_err();
-        assert_eq!(wrong.mistakes().len(), 4, "{wrong}");
-        for mistake in
-            ["Sentry DSN: is not one", "Sentry sample rate: 1.5", "Sentry traces sample rate: NaN", "Sentry queue"]
-        {
+        let built = built.sample_rate(1.5).traces_sample_rate(f64::NAN).queue(0).root_certificates("no PEM");
+        let wrong = built.build().unwrap_err();
+        assert_eq!(wrong.mistakes().len(), 5, "{wrong}");
+        for mistake in [
+            "Sentry DSN: is not one",
+            "Sentry sample rate: 1.5",
+            "Sentry traces sample rate: NaN",
+            "Sentry queue",
+            "Sentry root certificates",
+        ] {
             assert!(wrong.to_string().contains(mistake), "{mistake} in {wrong}");
         }
         assert!(!wrong.to_string().contains("topsecretkey"));

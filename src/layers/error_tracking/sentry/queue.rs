@@ -16,7 +16,11 @@ use ::sentry::{
     transports::{RateLimiter, RateLimitingCategory},
     types::Dsn,
 };
-use ureq::{Agent, http::Response};
+use ureq::{
+    Agent,
+    http::Response,
+    tls::{RootCerts, TlsConfig},
+};
 
 use super::event::{Captured, Labels};
 use crate::guard::panic::caught;
@@ -47,11 +51,11 @@ struct Shared {
 }
 
 impl Queue {
-    pub(super) fn start(dsn: &Dsn, labels: Labels, length: usize) -> io::Result<Self> {
+    pub(super) fn start(dsn: &Dsn, roots: RootCerts, labels: Labels, length: usize) -> io::Result<Self> {
         let (sender, receiver) = sync_channel(length);
         let (end, ended) = sync_channel(0);
         let shared = Arc::new(Shared::default());
-        let mut post = Post::new(dsn, Arc::clone(&shared));
+        let mut post = Post::new(dsn, roots, Arc::clone(&shared));
         thread::Builder::new().name("palisade-sentry".to_owned()).spawn(move || {
             let _end: SyncSender<()> = end;
             // Ends when the sender is gone and nothing is left.
@@ -92,7 +96,9 @@ impl Queue {
     }
 
     pub(super) fn dropped(&self) -> u64 {
-        self.shared.dropped.load(Relaxed)
+        // The thread may be busy for a while before it throws away what is left.
+        let left = if self.shared.is_over.load(Relaxed) { self.shared.waiting.load(Relaxed) } else { 0 };
+        self.shared.dropped.load(Relaxed) + left as u64
     }
 
     pub(super) fn failed(&self) -> u64 {
@@ -117,12 +123,16 @@ struct Post {
 }
 
 impl Post {
-    fn new(dsn: &Dsn, shared: Arc<Shared>) -> Self {
+    fn new(dsn: &Dsn, roots: RootCerts, shared: Arc<Shared>) -> Self {
         // No redirects: they would take the key elsewhere.
         let config =
             Agent::config_builder().timeout_global(Some(PATIENCE)).http_status_as_error(false).max_redirects(0);
         Self {
-            agent: config.user_agent(AGENT).build().new_agent(),
+            agent: config
+                .tls_config(TlsConfig::builder().root_certs(roots).build())
+                .user_agent(AGENT)
+                .build()
+                .new_agent(),
             url: dsn.envelope_api_url().to_string(),
             auth: dsn.to_auth(Some(AGENT)).to_string(),
             limits: RateLimiter::new(),
