@@ -22,9 +22,7 @@ use std::{
 };
 
 use axum::extract::{ConnectInfo, FromRequestParts, MatchedPath};
-use http::{
-    Extensions, HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, header, request::Parts, uri::Authority,
-};
+use http::{Extensions, HeaderName, Method, Request, Uri, request::Parts, uri::Authority};
 
 use tracing::field::DisplayValue;
 
@@ -49,7 +47,8 @@ struct Inner {
     started: Instant,
     client: OnceLock<ClientIp>,
     forwarded_host: OnceLock<Authority>,
-    kept_headers: OnceLock<[Option<HeaderValue>; KEPT.len()]>,
+    #[cfg(feature = "sentry")]
+    kept_headers: OnceLock<[Option<http::HeaderValue>; KEPT.len()]>,
     request_id: OnceLock<RequestId>,
     /// Where it is not `X-Request-Id`.
     id_header: OnceLock<HeaderName>,
@@ -70,7 +69,9 @@ struct Inner {
 }
 
 /// The headers that a report may name: none of them carries a secret.
-static KEPT: [HeaderName; 4] = [header::HOST, header::USER_AGENT, header::ACCEPT, header::CONTENT_TYPE];
+#[cfg(feature = "sentry")]
+static KEPT: [HeaderName; 4] =
+    [http::header::HOST, http::header::USER_AGENT, http::header::ACCEPT, http::header::CONTENT_TYPE];
 
 impl Facts {
     /// The facts of this request; made, with the clock read, if this is the first to ask.
@@ -103,6 +104,7 @@ impl Facts {
             started: tokio::time::Instant::now().into_std(),
             client: OnceLock::new(),
             forwarded_host: OnceLock::new(),
+            #[cfg(feature = "sentry")]
             kept_headers: OnceLock::new(),
             request_id: OnceLock::new(),
             id_header: OnceLock::new(),
@@ -192,7 +194,7 @@ impl Facts {
 
     /// Those that were kept for a report.
     #[cfg(feature = "sentry")]
-    pub(crate) fn kept_headers(&self) -> impl Iterator<Item = (&'static HeaderName, &HeaderValue)> {
+    pub(crate) fn kept_headers(&self) -> impl Iterator<Item = (&'static HeaderName, &http::HeaderValue)> {
         let values = self.0.kept_headers.get().into_iter().flatten();
         KEPT.iter().zip(values).filter_map(|(name, value)| Some((name, value.as_ref()?)))
     }
@@ -248,7 +250,8 @@ impl Facts {
     }
 
     /// Shares the lines with the request: nothing is copied.
-    pub(crate) fn keep_headers(&self, headers: &HeaderMap) {
+    #[cfg(feature = "sentry")]
+    pub(crate) fn keep_headers(&self, headers: &http::HeaderMap) {
         self.0.kept_headers.get_or_init(|| KEPT.each_ref().map(|name| headers.get(name).cloned()));
     }
 

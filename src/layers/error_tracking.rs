@@ -49,6 +49,7 @@ pub(crate) struct Expected;
 pub struct ErrorTrackingLayer {
     statistics: Arc<Statistics>,
     reporters: Reporters,
+    #[cfg(feature = "sentry")]
     keeps_headers: bool,
     is_traced: bool,
 }
@@ -58,15 +59,25 @@ impl ErrorTrackingLayer {
     #[must_use]
     pub fn new() -> Self {
         let statistics = Arc::new(Statistics::new());
-        Self { statistics, reporters: Reporters(Arc::new([])), keeps_headers: false, is_traced: true }
+        Self {
+            statistics,
+            reporters: Reporters(Arc::new([])),
+            #[cfg(feature = "sentry")]
+            keeps_headers: false,
+            is_traced: true,
+        }
     }
 
     /// One more who is told of every failure. What panics in it is caught and logged.
     #[must_use]
-    pub fn reporter(self, reporter: impl Reporter) -> Self {
-        let keeps_headers = self.keeps_headers || reporter.wants_headers();
+    pub fn reporter(mut self, reporter: impl Reporter) -> Self {
+        #[cfg(feature = "sentry")]
+        {
+            self.keeps_headers |= reporter.wants_headers();
+        }
         let reporters = self.reporters.0.iter().cloned().chain([Arc::new(reporter) as Arc<dyn Reporter>]);
-        Self { reporters: Reporters(reporters.collect()), keeps_headers, ..self }
+        self.reporters = Reporters(reporters.collect());
+        self
     }
 
     /// Without [`Reporter::ended`].
@@ -120,6 +131,7 @@ impl Guard for ErrorTrackingLayer {
 
     fn on_request(&self, head: &mut Parts) -> ControlFlow<Response, Pending> {
         let facts = Facts::of(head);
+        #[cfg(feature = "sentry")]
         if self.keeps_headers {
             facts.keep_headers(&head.headers);
         }

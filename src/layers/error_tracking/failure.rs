@@ -97,6 +97,7 @@ pub trait Reporter: Send + Sync + 'static {
     }
 
     /// Whether the headers that a report may name are kept.
+    #[cfg(feature = "sentry")]
     #[doc(hidden)]
     fn wants_headers(&self) -> bool {
         false

@@ -128,6 +128,9 @@ impl SentryBuilder {
         let dsn: Option<Dsn> = mistakes.keep(dsn);
         let Some(dsn) = mistakes.or(dsn)? else { return Err(ConfigError::new("Sentry DSN", "is not one")) };
         let place = format!("{}, project {}", dsn.host(), dsn.project_id());
+        // The SDK's main hub belongs to the thread that first asks for one. Had that to be a failing request, an application
+        // that calls `sentry::init` later would be unheard on the others.
+        let _ = Hub::main();
         let queue = Queue::start(&dsn, roots, self.labels, self.queue)
             .map_err(|error| ConfigError::new("Sentry", format_args!("its thread does not start: {error}")))?;
         Ok(SentryReporter(Arc::new(Inner {
