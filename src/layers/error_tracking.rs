@@ -10,7 +10,8 @@
 //! ```
 //!
 //! Counts, rates and the last failures are kept by [`ErrorTrackingLayer::statistics`]. Secrets that are seen in a cause (a token, a
-//! password in a URL) are taken out of it before it goes anywhere. Others can be told by a [`Reporter`]:
+//! password in a URL) are taken out of it before it goes anywhere. Others can be told by a [`Reporter`]; with the feature `sentry`,
+//! [`SentryReporter`] is one.
 //!
 //! ```
 //! use palisade::error_tracking::{ErrorTrackingLayer, Failure};

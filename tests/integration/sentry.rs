@@ -273,6 +273,26 @@ async fn no_byte_that_leaves_holds_a_planted_secret() {
 }
 
 #[tokio::test]
+async fn a_user_in_a_host_or_a_url_does_not_leave() {
+    let receiver = Receiver::start();
+    let sentry = receiver.reporter().build().unwrap();
+    // Alone: a stack refuses such a host.
+    let app = routes().layer(palisade::error_tracking::ErrorTrackingLayer::new().reporter(sentry.clone()));
+    for (uri, host) in
+        [("http://ada:hunter2@shop.example/behind?a=1", "shop.example"), ("/behind", "ada:hunter2@shop.example")]
+    {
+        let request = Request::get(uri).header("host", host).body(Body::empty()).unwrap();
+        send(&app, request).await;
+    }
+    sentry.close();
+    for event in receiver.events() {
+        assert_eq!(event["request"]["url"], "http://shop.example/behind");
+        assert_eq!(event["request"]["headers"], json!({ "host": "shop.example" }));
+    }
+    assert_eq!(receiver.events().len(), 2);
+}
+
+#[tokio::test]
 async fn what_is_expected_is_no_event_and_neither_a_probe_nor_a_4xx_a_transaction() {
     let receiver = Receiver::start();
     let sentry = receiver.reporter().traces_sample_rate(1.0).build().unwrap();

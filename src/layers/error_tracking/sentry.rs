@@ -22,7 +22,6 @@ use super::{Ended, Failure, Reporter};
 /// Sends every failure to Sentry as one event, and one trace in so many as a transaction: a [`Reporter`].
 ///
 /// ```no_run
-/// use std::time::Duration;
 /// use palisade::{Stack, error_tracking::SentryReporter};
 ///
 /// # async fn run(listener: tokio::net::TcpListener, app: axum::Router) -> Result<(), Box<dyn std::error::Error>> {
@@ -45,7 +44,8 @@ use super::{Ended, Failure, Reporter};
 ///
 /// **A request never waits.** What is to be sent stands in a queue with an end; a thread takes from it, and gives a server 10 s for
 /// each. What finds no place is [dropped](Self::dropped) and counted. Transactions may take half of the queue. A request that
-/// is not reported costs four looks at its headers and a comparison.
+/// is not reported costs four looks at its headers and a comparison. The server is trusted by the web's authorities, or by
+/// [those that are named](SentryBuilder::root_certificates); a proxy is taken from `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY`.
 ///
 /// **Beside an application's own Sentry** (`sentry::init`) nothing is told twice: the SDK does not hear the log event of a failure
 /// that goes this way, whatever `tracing` layer listens; and a panic is left to its panic hook, where its client has one.

@@ -12,6 +12,8 @@ use ::sentry::{
     },
 };
 
+use http::header;
+
 use super::super::{Ended, Failure};
 use crate::{Decision, End, Facts, redact::redacted};
 
@@ -224,16 +226,23 @@ const fn span_status(status: u16) -> SpanStatus {
 fn request(facts: &Facts) -> Request {
     let headers: Map<_, _> = facts
         .kept_headers()
-        .map(|(name, value)| (name.to_string(), clean(&String::from_utf8_lossy(value.as_bytes()), LONGEST)))
+        .map(|(name, value)| {
+            let text = String::from_utf8_lossy(value.as_bytes());
+            let text = if name == header::HOST { without_user(&text) } else { &text };
+            (name.to_string(), clean(text, LONGEST))
+        })
         .collect();
-    let host = facts.forwarded_host().or_else(|| facts.uri().authority()).map(|host| clean(host.as_str(), LONGEST));
-    let host = host.or_else(|| headers.get("host").cloned());
+    let host = facts.forwarded_host().or_else(|| facts.uri().authority());
+    let host = host.map(|host| clean(without_user(host.as_str()), LONGEST)).or_else(|| headers.get("host").cloned());
     let scheme =
         facts.client().and_then(|client| client.scheme()).or_else(|| facts.uri().scheme_str()).unwrap_or("http");
-    // Whoever stands before the `@` is nobody's business.
-    let host = host.as_deref().and_then(|host| host.rsplit('@').next());
     let url = host.and_then(|host| format!("{scheme}://{host}{}", clean(facts.path(), LONGEST)).parse().ok());
     Request { url, method: Some(clean(facts.method().as_str(), LONGEST_TAG)), headers, ..Request::default() }
+}
+
+/// A host without whoever stands before its `@`.
+fn without_user(host: &str) -> &str {
+    host.rsplit('@').next().unwrap_or_default()
 }
 
 /// What guards held against it, then what the application has left.
