@@ -9,6 +9,7 @@ pub mod compression;
 pub mod cors;
 pub mod error_tracking;
 pub mod hygiene;
+pub mod inspect;
 pub mod metrics;
 pub mod problem;
 pub mod rate_limit;

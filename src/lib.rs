@@ -62,8 +62,8 @@ pub use crate::{
     guard::{End, Guard, Then, containment},
     health::{Check, Health},
     layers::{
-        access_log, authentication, body_limit, client_ip, cors, error_tracking, hygiene, metrics, problem, rate_limit,
-        request_id, response_time, security_headers, sensitive, tier_lookup, trace_context,
+        access_log, authentication, body_limit, client_ip, cors, error_tracking, hygiene, inspect, metrics, problem,
+        rate_limit, request_id, response_time, security_headers, sensitive, tier_lookup, trace_context,
     },
     principal::Principal,
     profile::Profile,

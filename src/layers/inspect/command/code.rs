@@ -1,0 +1,137 @@
+//! Code for an interpreter on the server: PHP, templates, expression languages, and their ways to a shell.
+
+use super::Look;
+use crate::inspect::{
+    gate::{Made, has, is_word},
+    words::{self, mark},
+};
+
+pub(super) fn code(look: &mut Look<'_>, made: Made) {
+    if made.names(mark::CODE) {
+        calls(look);
+    }
+    if made.has(has::BRACE) {
+        templates(look);
+    }
+    if made.has(has::LESS) {
+        tags(look);
+    }
+}
+
+fn calls(look: &mut Look<'_>) {
+    let text = look.text;
+    let (mut at, mut inner) = (0, 0);
+    while at < text.len() {
+        if !is_word(text[at]) {
+            at += 1;
+            continue;
+        }
+        let start = at;
+        while text.get(at).is_some_and(|byte| is_word(*byte)) {
+            at += 1;
+        }
+        let word = &text[start..at];
+        if words::marks(word) & mark::CODE == 0 {
+            continue;
+        }
+        let is = |name: &str| word.eq_ignore_ascii_case(name.as_bytes());
+        if word.starts_with(b"__") {
+            inner += 5;
+            if inner <= 10 {
+                look.add(5, "code-object", start);
+            }
+            continue;
+        }
+        let mut next = at;
+        while text.get(next) == Some(&b' ') {
+            next += 1;
+        }
+        let called = text.get(next) == Some(&b'(');
+        let literal = matches!(text.get(next + 1), Some(b'\'' | b'"' | b'$' | b'`' | b'\\' | b'[' | b'%'));
+        let bare = matches!(text.get(next), Some(b'\'' | b'"')) && next > at;
+        let leads = start <= 2
+            || matches!(text[start - 1], b'@' | b';' | b'{' | b'.' | b'[' | b'|' | b'&')
+            || text[..start].ends_with(b"; ")
+            || text[..start].ends_with(b"& ")
+            || text[..start].ends_with(b"| ");
+        if !called && !bare {
+            continue;
+        }
+        let points = if is("shell_exec")
+            || is("passthru")
+            || is("proc_open")
+            || is("pcntl_exec")
+            || is("phpinfo")
+            || is("popen")
+            || is("getruntime")
+            || is("create_function")
+        {
+            8
+        } else if is("system") || is("exec") || is("eval") || is("assert") || is("execsync") {
+            match (literal || bare, leads) {
+                (true, true) => 10,
+                (true, false) => 6,
+                (false, true) => 3,
+                (false, false) => 1,
+            }
+        } else if is("file_get_contents")
+            || is("readfile")
+            || is("base64_decode")
+            || is("call_user_func")
+            || is("print_r")
+            || is("preg_replace")
+        {
+            4
+        } else {
+            1
+        };
+        look.add(points + i32::from(leads && points >= 8) * 2, "code-call", start);
+    }
+}
+
+/// `{{7*7}}`, `#{..}`, `${..}` with a program inside.
+fn templates(look: &mut Look<'_>) {
+    let text = look.text;
+    for (at, pair) in text.windows(2).enumerate() {
+        if !matches!(pair, b"{{" | b"{%" | b"#{" | b"${" | b"*{" | b"@{" | b"~{") {
+            continue;
+        }
+        let inside = &text[at + 2..text.len().min(at + 120)];
+        let inside = &inside[..inside.iter().position(|byte| *byte == b'}').unwrap_or(inside.len())];
+        let sum = inside.iter().any(|byte| matches!(byte, b'*' | b'+' | b'-' | b'/'))
+            && inside.iter().any(u8::is_ascii_digit)
+            && inside.iter().all(|byte| {
+                matches!(byte, b'*' | b'+' | b'-' | b'/' | b' ' | b'\'' | b'"' | b'(' | b')') || byte.is_ascii_digit()
+            });
+        let deep = inside.windows(2).any(|pair| pair == b"__") || inside.contains(&b'[') && inside.contains(&b'(');
+        let calls = inside.contains(&b'(') && inside.iter().any(|byte| matches!(byte, b'\'' | b'"'));
+        if sum {
+            look.add(10, "code-template", at);
+        } else if deep {
+            look.add(9, "code-template", at);
+        } else if pair == b"{{" && calls {
+            look.add(7, "code-template", at);
+        } else if calls || pair == b"{{" {
+            look.add(3, "code-template", at);
+        }
+        break;
+    }
+}
+
+/// `<?php`, `<%=`
+fn tags(look: &mut Look<'_>) {
+    for at in 0..look.text.len() {
+        if look.text[at] == b'<' {
+            if look.starts_with(at, "<?php") || look.starts_with(at, "<?=") {
+                look.add(8, "code-tag", at);
+                return;
+            } else if look.starts_with(at, "<%") {
+                look.add(5, "code-tag", at);
+                return;
+            } else if look.starts_with(at, "<!--#") {
+                look.add(10, "code-include", at);
+                return;
+            }
+        }
+    }
+}

@@ -1,0 +1,157 @@
+//! The way of a value through gate, decoders and detectors.
+
+use std::cell::RefCell;
+
+use super::{
+    canonical::{Signals, canonical},
+    command,
+    escapes::unescape,
+    gate::{Made, has},
+    sql, traversal,
+    verdict::{Class, Location, Scores, Sensitivity, Verdict},
+    words::mark,
+    xss,
+};
+
+/// Looks at values and says which of them look like an attack.
+///
+/// A cheap handle. What it needs to work in is kept per thread: a value allocates nothing unless it is longer than any before
+/// it on its thread.
+///
+/// ```
+/// use palisade::inspect::{Class, Inspector, Location, Sensitivity};
+///
+/// let inspector = Inspector::new().class(Class::PathTraversal, Sensitivity::Off);
+/// assert!(inspector.inspect(b"O'Brien", Location::Form).is_none());
+/// let verdict = inspector.inspect(b"1' OR '1'='1", Location::Query).unwrap();
+/// assert_eq!(verdict.class(), Class::SqlInjection);
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Inspector {
+    sensitivity: [Sensitivity; 4],
+}
+
+/// What is decoded at a time, and kept.
+const WINDOW: usize = 64 * 1024;
+/// What two windows share: no attack needs more to be one.
+const OVERLAP: usize = 1024;
+
+#[derive(Default)]
+struct Scratch {
+    canonical: Vec<u8>,
+    unescaped: Vec<u8>,
+    tokens: Vec<sql::Token>,
+}
+
+thread_local! {
+    static SCRATCH: RefCell<Scratch> = RefCell::default();
+}
+
+impl Inspector {
+    /// Every class by default.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self::all(Sensitivity::Default)
+    }
+
+    /// Every class as sensitive as this.
+    #[must_use]
+    pub const fn all(sensitivity: Sensitivity) -> Self {
+        Self { sensitivity: [sensitivity; 4] }
+    }
+
+    /// Another sensitivity for one class: off for a field that holds SQL, HTML or code.
+    #[must_use]
+    pub const fn class(mut self, class: Class, sensitivity: Sensitivity) -> Self {
+        self.sensitivity[class.index()] = sensitivity;
+        self
+    }
+
+    /// How sensitive it is to a class.
+    pub const fn sensitivity(&self, class: Class) -> Sensitivity {
+        self.sensitivity[class.index()]
+    }
+
+    /// The clearest attack that this value looks like. The value is decoded of its transport: a name or value of a query, a string of
+    /// a JSON document, never a whole body.
+    pub fn inspect(&self, value: &[u8], location: Location) -> Option<Verdict> {
+        self.verdict(&self.scores(value, location))
+    }
+
+    /// The scores of the classes that are not off: two sensitivities can be asked of one look.
+    pub fn scores(&self, value: &[u8], location: Location) -> Scores {
+        let mut scores = Scores::default();
+        let mut start = 0;
+        loop {
+            let end = value.len().min(start + WINDOW);
+            self.window(&value[start..end], start, location, &mut scores);
+            if end == value.len() {
+                return scores;
+            }
+            start = end - OVERLAP;
+        }
+    }
+
+    /// What is refused of a value with these scores.
+    pub fn verdict(&self, scores: &Scores) -> Option<Verdict> {
+        scores.verdict_by(|class| self.sensitivity(class))
+    }
+
+    fn window(self, value: &[u8], start: usize, location: Location, scores: &mut Scores) {
+        let made = Made::of(value);
+        if is_clean(made) {
+            return;
+        }
+        SCRATCH.with(|scratch| match scratch.try_borrow_mut() {
+            Ok(mut scratch) => self.detect(value, made, start, location, scores, &mut scratch),
+            Err(_) => self.detect(value, made, start, location, scores, &mut Scratch::default()),
+        });
+    }
+
+    fn detect(
+        self,
+        value: &[u8],
+        made: Made,
+        start: usize,
+        location: Location,
+        scores: &mut Scores,
+        scratch: &mut Scratch,
+    ) {
+        let Scratch { canonical: decoded, unescaped, tokens } = scratch;
+        let (text, made, signals) = if made.has(has::PERCENT | has::ODD | has::CONTROL) {
+            let signals = canonical(value, decoded);
+            (&**decoded, Made::of(decoded), signals)
+        } else {
+            (value, made, Signals::default())
+        };
+        let is_on = |class: Class| self.sensitivity(class) != Sensitivity::Off;
+        let mut raise = |class, mut finding: super::verdict::Finding| {
+            if finding.score > 0 {
+                finding.offset = start + finding.offset.min(value.len());
+                finding.score = finding.score.saturating_add_signed(i16::try_from(location.prior()).unwrap_or(0));
+                scores.raise(class, finding);
+            }
+        };
+        if is_on(Class::SqlInjection) && sql::may_be(made) {
+            raise(Class::SqlInjection, sql::score(text, made, location, tokens));
+        }
+        if is_on(Class::PathTraversal) && traversal::may_be(made, signals) {
+            raise(Class::PathTraversal, traversal::score(text, signals, location));
+        }
+        let scripts = is_on(Class::Xss) || is_on(Class::CommandInjection);
+        let escaped = scripts && made.has(has::AMPERSAND | has::BACKSLASH) && unescape(text, unescaped);
+        let (text, made) = if escaped { (&**unescaped, Made::of(unescaped)) } else { (text, made) };
+        if is_on(Class::Xss) && xss::may_be(made) {
+            raise(Class::Xss, xss::score(text, made, escaped));
+        }
+        if is_on(Class::CommandInjection) && command::may_be(made) {
+            raise(Class::CommandInjection, command::score(text, made, location));
+        }
+    }
+}
+
+/// Letters, digits and the marks of a sentence, and no word that means anything to anybody.
+fn is_clean(made: Made) -> bool {
+    let quiet = has::LETTER | has::DIGIT | has::DOT | has::DASH;
+    made.bytes & !quiet == 0 && !made.names(!mark::PROSE)
+}

@@ -1,0 +1,223 @@
+//! A lenient tokenizer of SQL, whatever the dialect: it reads what some database would read.
+
+use crate::inspect::words::{self, Sql, mark};
+
+/// What a token is; words say more in their [`Sql`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::inspect) enum Kind {
+    Number,
+    String,
+    /// A string that nobody closes.
+    OpenString,
+    Word,
+    Variable,
+    Arithmetic,
+    Compare,
+    /// `&&`, `||`.
+    Logic,
+    Open,
+    Close,
+    Comma,
+    Semicolon,
+    Dot,
+    LineComment,
+    BlockComment,
+    /// `/*` without its end, or with a condition: `/*!50000`.
+    OddComment,
+    Other,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub(in crate::inspect) struct Token {
+    pub(super) kind: Kind,
+    pub(super) sql: Sql,
+    pub(super) prose: bool,
+    pub(super) start: u32,
+    pub(super) end: u32,
+}
+
+/// Which quotes the value stands in when it arrives in its statement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Context {
+    Bare,
+    Quoted(u8),
+}
+
+pub(super) struct Tokens<'a> {
+    text: &'a [u8],
+    at: usize,
+    /// Inside the quotes of the statement.
+    within: Option<u8>,
+}
+
+impl<'a> Tokens<'a> {
+    pub(super) fn new(text: &'a [u8], context: Context) -> Self {
+        let within = match context {
+            Context::Bare => None,
+            Context::Quoted(quote) => Some(quote),
+        };
+        Self { text, at: 0, within }
+    }
+
+    fn peek(&self, ahead: usize) -> u8 {
+        self.text.get(self.at + ahead).copied().unwrap_or(0)
+    }
+
+    fn skip_while(&mut self, what: impl Fn(u8) -> bool) {
+        while self.text.get(self.at).is_some_and(|byte| what(*byte)) {
+            self.at += 1;
+        }
+    }
+
+    /// Moves behind the quote that closes; a doubled or escaped one does not.
+    fn string(&mut self, quote: u8) -> Kind {
+        while let Some(&byte) = self.text.get(self.at) {
+            self.at += 1;
+            if byte == b'\\' && quote != b'`' {
+                self.at += 1;
+            } else if byte == quote {
+                if self.peek(0) != quote {
+                    return Kind::String;
+                }
+                self.at += 1;
+            }
+        }
+        self.at = self.text.len();
+        Kind::OpenString
+    }
+
+    /// The value's own start, up to the quote that breaks out. Doubled quotes break out here: `''` may be the end and a begin.
+    fn before_break_out(&mut self, quote: u8) -> Kind {
+        while let Some(&byte) = self.text.get(self.at) {
+            self.at += 1;
+            match byte {
+                b'\\' => self.at += 1,
+                _ if byte == quote => return Kind::String,
+                _ => {}
+            }
+        }
+        self.at = self.text.len();
+        Kind::OpenString
+    }
+
+    fn line_comment(&mut self) -> Kind {
+        self.skip_while(|byte| byte != b'\n');
+        Kind::LineComment
+    }
+
+    fn block_comment(&mut self) -> Kind {
+        self.at += 2;
+        if self.peek(0) == b'!' {
+            self.at += 1;
+            self.skip_while(|byte| byte.is_ascii_digit());
+            return Kind::OddComment;
+        }
+        while self.at < self.text.len() {
+            if self.peek(0) == b'*' && self.peek(1) == b'/' {
+                self.at += 2;
+                return Kind::BlockComment;
+            }
+            self.at += 1;
+        }
+        Kind::OddComment
+    }
+
+    fn number(&mut self) -> Kind {
+        if self.peek(0) == b'0' && self.peek(1) | 0x20 == b'x' && self.peek(2).is_ascii_hexdigit() {
+            self.at += 2;
+            self.skip_while(|byte| byte.is_ascii_hexdigit());
+            return Kind::Number;
+        }
+        self.skip_while(|byte| byte.is_ascii_digit() || byte == b'.');
+        if self.peek(0) | 0x20 == b'e'
+            && (self.peek(1).is_ascii_digit() || matches!(self.peek(1), b'+' | b'-') && self.peek(2).is_ascii_digit())
+        {
+            self.at += 2;
+            self.skip_while(|byte| byte.is_ascii_digit());
+        }
+        Kind::Number
+    }
+}
+
+impl Iterator for Tokens<'_> {
+    type Item = Token;
+
+    fn next(&mut self) -> Option<Token> {
+        let plain = |kind, start, end| Token { kind, sql: Sql::None, prose: false, start, end };
+        if let Some(quote) = self.within.take() {
+            let kind = self.before_break_out(quote);
+            return Some(plain(kind, 0, position(self.at)));
+        }
+        self.skip_while(|byte| byte.is_ascii_whitespace() || byte == 0x0B || byte == 0xA0);
+        let start = self.at;
+        let byte = *self.text.get(start)?;
+        if byte.is_ascii_alphabetic() || byte == b'_' {
+            self.skip_while(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'$'));
+            let word = words::look_up(&self.text[start..self.at]);
+            let sql = word.map_or(Sql::None, |word| word.sql);
+            let prose = word.is_some_and(|word| word.marks & mark::PROSE != 0);
+            return Some(Token { kind: Kind::Word, sql, prose, start: position(start), end: position(self.at) });
+        }
+        let kind = match (byte, self.peek(1)) {
+            (b'0'..=b'9', _) | (b'.', b'0'..=b'9') => self.number(),
+            (b'\'' | b'"', _) => {
+                self.at += 1;
+                self.string(byte)
+            }
+            (b'`', _) => {
+                self.at += 1;
+                if self.string(byte) == Kind::String { Kind::Word } else { Kind::Other }
+            }
+            (b'-', b'-') | (b'#', _) => self.line_comment(),
+            (b'/', b'*') => self.block_comment(),
+            (b'*', b'/') => {
+                self.at += 2;
+                Kind::BlockComment
+            }
+            (b'&', b'&') | (b'|', b'|') => {
+                self.at += 2;
+                Kind::Logic
+            }
+            (b'<' | b'>' | b'=' | b'!' | b':' | b'~', b'=' | b'>') | (b'<', b'<') => {
+                self.skip_while(|byte| matches!(byte, b'<' | b'>' | b'=' | b'!' | b':' | b'~'));
+                Kind::Compare
+            }
+            (b'=' | b'<' | b'>', _) => {
+                self.at += 1;
+                Kind::Compare
+            }
+            (b'@', _) => {
+                self.skip_while(|byte| byte == b'@');
+                self.skip_while(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'$' | b'#'));
+                if matches!(self.peek(0), b'`' | b'\'' | b'"') && self.at - start <= 2 {
+                    let quote = self.peek(0);
+                    self.at += 1;
+                    self.string(quote);
+                }
+                Kind::Variable
+            }
+            _ => {
+                self.at += 1;
+                match byte {
+                    b'+' | b'-' | b'*' | b'/' | b'%' | b'^' | b'~' | b'&' | b'|' | b'!' => Kind::Arithmetic,
+                    b'(' => Kind::Open,
+                    b')' => Kind::Close,
+                    b',' => Kind::Comma,
+                    b';' => Kind::Semicolon,
+                    b'.' => Kind::Dot,
+                    _ => {
+                        self.skip_while(|byte| byte >= 0x80);
+                        Kind::Other
+                    }
+                }
+            }
+        };
+        self.at = self.at.min(self.text.len());
+        Some(plain(kind, position(start), position(self.at)))
+    }
+}
+
+/// Windows are far shorter than 4 GiB.
+fn position(at: usize) -> u32 {
+    u32::try_from(at).unwrap_or(u32::MAX)
+}

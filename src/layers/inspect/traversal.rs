@@ -1,0 +1,127 @@
+//! Path traversal: how far above its root a path goes, and whether it names a file that nobody should ask for.
+
+use super::{
+    canonical::Signals,
+    gate::{Made, has},
+    verdict::{Finding, Location, Signs},
+    words::mark,
+};
+
+mod files;
+
+/// Whether it is worth a look.
+pub(super) fn may_be(made: Made, signals: Signals) -> bool {
+    made.has(has::SLASH | has::BACKSLASH) && (made.has(has::DOT) || made.names(mark::PATH))
+        || made.has(has::DIGIT) && made.has(has::DOT) && !made.has(has::DASH)
+        || made.has(has::COLON) && made.names(mark::PATH)
+        || made.names(mark::PATH) && made.has(has::DOT)
+        || signals.disguised
+        || signals.nul
+}
+
+/// What the climbs of a value add up to.
+#[derive(Default)]
+struct Climbs {
+    count: i32,
+    first: usize,
+    /// Dots and slashes that no honest path has: `....//`, `..;/`, `0x2e`, both kinds of slashes.
+    odd: i32,
+}
+
+/// One pass over the segments.
+pub(super) fn score(text: &[u8], signals: Signals, location: Location) -> Finding {
+    let mut signs = Signs::default();
+    let climbs = climbs(text);
+    let spaced = text.iter().filter(|byte| byte.is_ascii_whitespace()).count();
+    let is_path = spaced == 0 || spaced * 12 < text.len() && !text.starts_with(b" ") && files::is_rooted(text);
+    let disguised = signals.disguised || signals.nested || signals.percent;
+    if climbs.count > 0 {
+        let starts = text[..climbs.first].iter().all(|byte| matches!(byte, b'/' | b'\\' | b'.'));
+        let points = match climbs.count {
+            1 => 3,
+            2 => 5,
+            3 => 7,
+            _ => 10,
+        };
+        signs.add(points, "path-climb", climbs.first);
+        if is_path && starts {
+            signs.add(3, "path-climb", climbs.first);
+        } else if !is_path && climbs.count < 4 {
+            signs.add(-2, "path-climb", climbs.first);
+        }
+        if disguised {
+            signs.add(5, "path-encoding", climbs.first);
+        }
+        if climbs.odd > 0 {
+            signs.add(4, "path-encoding", climbs.first);
+        }
+        if signals.nul {
+            signs.add(4, "path-nul", text.len());
+        }
+    }
+    files::named(text, is_path, climbs.count > 0, &mut signs);
+    if signals.nul && climbs.count == 0 && is_path && text.iter().any(|byte| matches!(byte, b'/' | b'\\' | b'.')) {
+        signs.add(4, "path-nul", text.len());
+    }
+    let _ = location;
+    signs.less(0)
+}
+
+/// One character of a path, with both slashes as one and the spelled-out forms read.
+fn step(text: &[u8], at: usize) -> (u8, usize) {
+    match text[at..] {
+        [b'0', b'x' | b'X', b'2', b'e' | b'E', ..] => (b'.', 4),
+        [b'0', b'x' | b'X', b'2', b'f' | b'F', ..] | [b'0', b'x' | b'X', b'5', b'c' | b'C', ..] => (b'/', 4),
+        [b'\\', ..] => (b'/', 1),
+        [byte, ..] => (byte, 1),
+        [] => (0, 1),
+    }
+}
+
+fn climbs(text: &[u8]) -> Climbs {
+    let mut climbs = Climbs::default();
+    let mut at = 0;
+    // Of the segment that is being read.
+    let (mut dots, mut others, mut start, mut spelled, mut separated) = (0, 0, 0, false, false);
+    let (mut forward, mut backward) = (false, false);
+    let close =
+        |dots: i32, others: i32, start: usize, spelled: bool, separated: bool, ended: bool, climbs: &mut Climbs| {
+            let climbs_here = dots >= 2 && others == 0 && (separated || ended);
+            if climbs_here {
+                if climbs.count == 0 {
+                    climbs.first = start;
+                }
+                climbs.count += 1;
+                climbs.odd += i32::from(dots > 2) + i32::from(spelled);
+            }
+        };
+    while at < text.len() {
+        let (byte, length) = step(text, at);
+        match byte {
+            b'/' => {
+                forward |= text[at] == b'/';
+                backward |= text[at] == b'\\';
+                spelled |= length > 1;
+                close(dots, others, start, spelled, separated, true, &mut climbs);
+                (dots, others, start, spelled, separated) = (0, 0, at + length, length > 1, true);
+            }
+            b'.' => {
+                dots += 1;
+                spelled |= length > 1;
+            }
+            b';' if dots == 2 && others == 0 => spelled = true,
+            _ if is_boundary(byte) => (dots, others, start, spelled, separated) = (0, 0, at + length, false, false),
+            _ => others += 1,
+        }
+        at += length;
+    }
+    close(dots, others, start, spelled, separated, false, &mut climbs);
+    climbs.odd += i32::from(forward && backward && climbs.count > 0);
+    climbs
+}
+
+/// A path begins after it.
+fn is_boundary(byte: u8) -> bool {
+    byte.is_ascii_whitespace()
+        || matches!(byte, b'=' | b'"' | b'\'' | b'`' | b'(' | b'[' | b'<' | b'>' | b',' | b'?' | b'&' | b'|' | b':')
+}

@@ -1,0 +1,191 @@
+//! What inspection says of a value.
+
+/// What kind of attack a value looks like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Class {
+    /// Text that would become part of an SQL statement.
+    SqlInjection,
+    /// Markup or script that would run in somebody's page.
+    Xss,
+    /// A path that leaves its root, or names a file of the system.
+    PathTraversal,
+    /// Text that would become a command of a shell, or code on the server.
+    CommandInjection,
+}
+
+impl Class {
+    /// All of them, in the order in which they are looked at.
+    pub const ALL: [Self; 4] = [Self::SqlInjection, Self::Xss, Self::PathTraversal, Self::CommandInjection];
+
+    /// The name in metrics, logs and settings: `sql-injection`, `xss`, `path-traversal`, `command-injection`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::SqlInjection => "sql-injection",
+            Self::Xss => "xss",
+            Self::PathTraversal => "path-traversal",
+            Self::CommandInjection => "command-injection",
+        }
+    }
+
+    pub(super) const fn index(self) -> usize {
+        self as usize
+    }
+}
+
+/// Where in a request a value was found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Location {
+    /// The path, or one of its parameters.
+    Path,
+    /// A name or a value of the query.
+    Query,
+    /// A header's value.
+    Header,
+    /// A cookie's value.
+    Cookie,
+    /// A name or a value of a form.
+    Form,
+    /// A string or a key of a JSON document.
+    Json,
+    /// A part of a multipart body.
+    Multipart,
+    /// Any other text.
+    Text,
+}
+
+impl Location {
+    /// People write prose into bodies and seldom into addresses: what is odd is odder there.
+    pub(super) const fn prior(self) -> i32 {
+        match self {
+            Self::Path | Self::Query => 1,
+            Self::Header | Self::Cookie | Self::Form | Self::Json | Self::Multipart | Self::Text => 0,
+        }
+    }
+}
+
+/// How easily a class of attacks is seen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
+pub enum Sensitivity {
+    /// Not looked for.
+    Off,
+    /// What is refused is an attack: almost nothing that people write is.
+    #[default]
+    Default,
+    /// What only looks like one is refused too: for values that hold no prose and no code.
+    Strict,
+}
+
+impl Sensitivity {
+    /// The least score that is refused.
+    pub(super) const fn threshold(self) -> u16 {
+        match self {
+            Self::Off => u16::MAX,
+            Self::Default => 10,
+            Self::Strict => 5,
+        }
+    }
+}
+
+/// That a value looks like an attack, and why. It never holds the value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Verdict {
+    pub(super) class: Class,
+    pub(super) finding: Finding,
+}
+
+impl Verdict {
+    /// What kind of attack.
+    pub const fn class(&self) -> Class {
+        self.class
+    }
+
+    /// What gave it away, in a word of a stable vocabulary.
+    pub const fn rule(&self) -> &'static str {
+        self.finding.rule
+    }
+
+    /// Where, in bytes of the value as it came in; where the value was encoded, about where.
+    pub const fn offset(&self) -> usize {
+        self.finding.offset
+    }
+
+    /// How much speaks for it: from 10 by default, from 5 where the class is strict.
+    pub const fn score(&self) -> u16 {
+        self.finding.score
+    }
+}
+
+/// What a detector found: the strongest sign and the sum of all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Finding {
+    pub(super) score: u16,
+    pub(super) rule: &'static str,
+    pub(super) offset: usize,
+}
+
+impl Finding {
+    pub(super) fn or(self, other: Self) -> Self {
+        if other.score > self.score { other } else { self }
+    }
+}
+
+/// Signs, added up. The strongest names the rule.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Signs {
+    sum: i32,
+    strongest: i32,
+    rule: &'static str,
+    offset: usize,
+}
+
+impl Signs {
+    pub(super) fn add(&mut self, points: i32, rule: &'static str, offset: usize) {
+        self.sum += points;
+        if points > self.strongest {
+            (self.strongest, self.rule, self.offset) = (points, rule, offset);
+        }
+    }
+
+    pub(super) fn sum(&self) -> i32 {
+        self.sum
+    }
+
+    /// The sum less what speaks against it.
+    pub(super) fn less(self, against: i32) -> Finding {
+        let score = u16::try_from((self.sum - against).clamp(0, 1000)).unwrap_or(0);
+        if score == 0 { Finding::default() } else { Finding { score, rule: self.rule, offset: self.offset } }
+    }
+}
+
+/// The score of each class, from one look at a value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Scores {
+    findings: [Finding; 4],
+}
+
+impl Scores {
+    /// How much speaks for an attack of this class: 0 for nothing, from 5 it is refused where the class is strict, from 10 by
+    /// default.
+    pub const fn of(&self, class: Class) -> u16 {
+        self.findings[class.index()].score
+    }
+
+    /// The clearest attack, were every class as sensitive as this.
+    pub fn verdict(&self, sensitivity: Sensitivity) -> Option<Verdict> {
+        self.verdict_by(|_| sensitivity)
+    }
+
+    pub(super) fn verdict_by(&self, sensitivity: impl Fn(Class) -> Sensitivity) -> Option<Verdict> {
+        let refused = Class::ALL.into_iter().filter(|class| self.of(*class) >= sensitivity(*class).threshold());
+        let class = refused.max_by_key(|class| self.of(*class))?;
+        Some(Verdict { class, finding: self.findings[class.index()] })
+    }
+
+    pub(super) fn raise(&mut self, class: Class, finding: Finding) {
+        let known = &mut self.findings[class.index()];
+        *known = known.or(finding);
+    }
+}

@@ -1,0 +1,98 @@
+//! Cross-site scripting: what a browser would run of the value, in a page, in an attribute or in a script.
+
+mod script;
+mod tag;
+
+use super::{
+    gate::{Made, has, is_word},
+    verdict::{Finding, Signs},
+    words::mark,
+};
+
+/// Whether it is worth a look.
+pub(super) fn may_be(made: Made) -> bool {
+    made.has(has::LESS)
+        || made.names(mark::SCRIPT) && made.has(has::PARENTHESIS | has::COLON | has::EQUALS | has::QUOTE | has::BRACE)
+        || made.has(has::EQUALS) && made.has(has::PARENTHESIS | has::BACKTICK)
+        || made.has(has::BRACKET) && made.has(has::PARENTHESIS) && made.has(has::OPERATOR)
+        || made.has(has::COLON) && made.has(has::CONTROL | has::NEWLINE | has::PARENTHESIS)
+        || made.bytes & (has::OPERATOR | has::DASH) == has::OPERATOR | has::DASH && !made.has(has::SLASH)
+}
+
+/// What of a value has been seen so far.
+#[derive(Default)]
+struct Seen {
+    signs: Signs,
+    /// A tag has begun, so what looks like an attribute is one.
+    tag: bool,
+    /// Points for calls and objects of scripts: many say no more than a few.
+    script: i32,
+}
+
+impl Seen {
+    fn add(&mut self, points: i32, rule: &'static str, at: usize) {
+        self.signs.add(points, rule, at);
+    }
+
+    fn script(&mut self, points: i32, rule: &'static str, at: usize) {
+        let points = points.min(10 - self.script);
+        if points > 0 {
+            self.script += points;
+            self.signs.add(points, rule, at);
+        }
+    }
+}
+
+/// One pass. `escaped` says that there were entities or `\x` escapes, which hide more than they help.
+pub(super) fn score(text: &[u8], made: Made, escaped: bool) -> Finding {
+    let mut seen = Seen::default();
+    let mut at = 0;
+    while let Some(&byte) = text.get(at) {
+        match byte {
+            b'<' => tag::open(text, at, &mut seen),
+            b':' => script::scheme(text, at, &mut seen),
+            b'a'..=b'z' | b'A'..=b'Z' | b'_' | b'$' => {
+                let start = at;
+                while text.get(at).is_some_and(|byte| is_word(*byte) || *byte == b'$') {
+                    at += 1;
+                }
+                word(text, start, at, &mut seen);
+                continue;
+            }
+            b'{' if text.get(at + 1) == Some(&b'{') => script::template(text, at, &mut seen),
+            b'+' if text[at..].starts_with(b"+ADw-") => seen.add(10, "xss-utf7", at),
+            _ => {}
+        }
+        at += 1;
+    }
+    if made.has(has::BRACKET) && made.has(has::PARENTHESIS) && made.has(has::OPERATOR) {
+        script::symbols_only(text, &mut seen);
+    }
+    if escaped && seen.signs.sum() >= 4 {
+        seen.add(1, "xss-escaped", 0);
+    }
+    seen.signs.less(0)
+}
+
+fn word(text: &[u8], start: usize, end: usize, seen: &mut Seen) {
+    let word = &text[start..end];
+    let is_handler = word.len() >= 5
+        && word[..2].eq_ignore_ascii_case(b"on")
+        && word[2..].iter().all(|byte| byte.is_ascii_alphabetic() || *byte == b'_');
+    if is_handler {
+        tag::handler(text, start, end, seen);
+    }
+    script::word(text, start, end, seen);
+}
+
+/// Past what browsers skip between names: white space, controls and what is no ASCII.
+fn past_blank(text: &[u8], mut at: usize) -> usize {
+    while text.get(at).is_some_and(|byte| *byte <= b' ' || *byte == 0x7F) {
+        at += 1;
+    }
+    at
+}
+
+fn starts_with(text: &[u8], at: usize, what: &str) -> bool {
+    text.get(at..at + what.len()).is_some_and(|text| text.eq_ignore_ascii_case(what.as_bytes()))
+}

@@ -1,0 +1,170 @@
+//! Scripts: addresses that are programs, calls, objects, and programs made of brackets.
+
+use super::{Seen, past_blank, starts_with};
+use crate::inspect::{
+    gate::is_word,
+    words::{self, mark},
+};
+
+/// At a `:`: the letters before it, with all that browsers leave out of a scheme.
+pub(super) fn scheme(text: &[u8], colon: usize, seen: &mut Seen) {
+    let mut letters = [0; 12];
+    let (mut count, mut start) = (0, colon);
+    for (at, byte) in text[..colon].iter().enumerate().rev().take(60) {
+        if byte.is_ascii_alphabetic() {
+            if count == letters.len() {
+                break;
+            }
+            letters[count] = byte.to_ascii_lowercase();
+            count += 1;
+            start = at;
+        } else if *byte > b' ' && *byte < 0x7F || *byte == b' ' && count > 0 && !before_is_broken(text, at) {
+            break;
+        }
+    }
+    let letters = &letters[..count];
+    let is = |name: &str| letters.len() >= name.len() && name.bytes().rev().eq(letters[..name.len()].iter().copied());
+    let after = past_blank(text, colon + 1);
+    if is("javascript") || is("vbscript") || is("livescript") || is("mocha") {
+        let ahead = &text[after..text.len().min(after + 160)];
+        let is_program = ahead.iter().any(|byte| matches!(byte, b'(' | b'=' | b'`' | b'[' | b'{'))
+            || ahead.starts_with(b"/*")
+            || ahead.starts_with(b"//");
+        let spaced = text.get(colon + 1) == Some(&b' ');
+        let points = match (is_program, spaced && !seen.tag) {
+            (true, false) => 11,
+            (false, false) if seen.tag => 9,
+            (true, true) | (false, false) => 6,
+            (false, true) => 1,
+        };
+        seen.add(points, "xss-scheme", start);
+    } else if is("data")
+        && (starts_with(text, after, "text/html")
+            || starts_with(text, after, "image/svg")
+            || starts_with(text, after, "application/x")
+            || starts_with(text, after, "text/xml")
+            || starts_with(text, after, ",")
+            || starts_with(text, after, "text/javascript")
+            || starts_with(text, after, ";base64"))
+    {
+        seen.add(10, "xss-scheme", start);
+    } else if (is("behavior") || is("binding")) && starts_with(text, after, "url") {
+        seen.add(10, "xss-style", start);
+    }
+}
+
+/// `java script` is two words; `java<tab>script` is one.
+fn before_is_broken(_: &[u8], _: usize) -> bool {
+    false
+}
+
+/// At a word: what it is to a script.
+pub(super) fn word(text: &[u8], start: usize, end: usize, seen: &mut Seen) {
+    if words::marks(&text[start..end]) & mark::SCRIPT == 0 {
+        return;
+    }
+    let is = |name: &str| text[start..end].eq_ignore_ascii_case(name.as_bytes());
+    let next = past_blank(text, end);
+    let calls = matches!(text.get(next), Some(b'(' | b'`'));
+    let member = text.get(end) == Some(&b'.');
+    let assigned = text.get(next) == Some(&b'=') && text.get(next + 1) != Some(&b'=');
+    if is("expression") && calls {
+        if seen.tag || text[..start].iter().rev().take(60).any(|byte| *byte == b':') {
+            seen.add(8, "xss-style", start);
+        }
+    } else if is("document") && member {
+        let named = [
+            "cookie",
+            "write",
+            "domain",
+            "location",
+            "body",
+            "getelement",
+            "create",
+            "documentelement",
+            "url",
+            "referrer",
+            "queryselector",
+            "title",
+            "forms",
+            "import",
+        ];
+        if named.iter().any(|name| starts_with(text, end + 1, name)) {
+            seen.script(5, "xss-script-object", start);
+        }
+    } else if (is("alert") || is("confirm") || is("prompt") || is("msgbox")) && (calls || text.get(next) == Some(&b'/'))
+    {
+        seen.script(if calls { 6 } else { 2 }, "xss-script-call", start);
+        break_out(text, start, seen);
+    } else if (is("eval")
+        || is("settimeout")
+        || is("setinterval")
+        || is("execscript")
+        || is("atob")
+        || is("unescape")
+        || is("writeln")
+        || is("decodeuricomponent"))
+        && calls
+    {
+        seen.script(4, "xss-script-call", start);
+        break_out(text, start, seen);
+    } else if is("fromcharcode") {
+        seen.script(5, "xss-script-call", start);
+    } else if (is("innerhtml") || is("outerhtml") || is("srcdoc") || is("insertadjacenthtml")) && (assigned || calls) {
+        seen.script(5, "xss-script-object", start);
+    } else if (is("window") || is("location") || is("localstorage") || is("sessionstorage"))
+        && (assigned || member || text.get(next) == Some(&b'['))
+    {
+        seen.script(if assigned { 4 } else { 3 }, "xss-script-object", start);
+        break_out(text, start, seen);
+    } else if is("formaction") && assigned {
+        seen.add(4, "xss-attribute", start);
+    } else if is("xlink") && starts_with(text, end, ":href") {
+        seen.add(6, "xss-attribute", start);
+    } else if is("constructor") && (calls || member)
+        || (is("xmlhttprequest") || is("activexobject")) && (calls || seen.tag)
+    {
+        seen.script(4, "xss-script-object", start);
+    }
+}
+
+/// `';call(`, `"-call(`: a call where a string of the page's own script ends.
+fn break_out(text: &[u8], start: usize, seen: &mut Seen) {
+    let before = text[..start].iter().rposition(|byte| !is_word(*byte) && !matches!(byte, b' ' | b'.' | b'(' | b'['));
+    let Some(before) = before else {
+        return seen.script(if start == 0 { 2 } else { 0 }, "xss-script-call", start);
+    };
+    if matches!(text[before], b';' | b'-' | b'+' | b'*' | b'/' | b'|' | b'&' | b'^' | b'%' | b'}' | b')' | b'>') {
+        let quoted = text[..before].iter().rev().take(8).any(|byte| matches!(byte, b'\'' | b'"' | b'`'));
+        if quoted {
+            seen.script(5, "xss-break-out", before);
+        }
+    }
+}
+
+/// `{{` with a program inside.
+pub(super) fn template(text: &[u8], at: usize, seen: &mut Seen) {
+    let ahead = &text[at..text.len().min(at + 200)];
+    let holds = |what: &[u8]| ahead.windows(what.len()).any(|window| window.eq_ignore_ascii_case(what));
+    if holds(b"constructor") || holds(b"$on") || holds(b"alert(") || holds(b"_c.") || holds(b"$eval") {
+        seen.script(8, "xss-template", at);
+    }
+}
+
+/// A program that is written in brackets and signs.
+pub(super) fn symbols_only(text: &[u8], seen: &mut Seen) {
+    let (mut run, mut longest, mut end) = (0, 0, 0);
+    for (at, byte) in text.iter().enumerate() {
+        match byte {
+            b'[' | b']' | b'(' | b')' | b'!' | b'+' | b'{' | b'}' | b'~' => run += 1,
+            b' ' | b'\n' => {}
+            _ => run = 0,
+        }
+        if run > longest {
+            (longest, end) = (run, at);
+        }
+    }
+    if longest >= 24 {
+        seen.add(10, "xss-symbols", end.saturating_sub(longest));
+    }
+}
