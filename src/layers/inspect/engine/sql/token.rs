@@ -1,6 +1,6 @@
 //! A lenient tokenizer of SQL, whatever the dialect: it reads what some database would read.
 
-use crate::inspect::words::{self, Sql, mark};
+use crate::inspect::engine::words::{self, Sql, mark};
 
 /// What a token is; words say more in their [`Sql`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,7 +1,7 @@
 //! Tags, attributes and handlers.
 
 use super::{Seen, past_blank, starts_with};
-use crate::inspect::gate::is_word;
+use crate::inspect::engine::gate::is_word;
 
 /// What a tag does when nothing else is said about it.
 enum Tag {

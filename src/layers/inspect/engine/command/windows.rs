@@ -1,7 +1,7 @@
 //! Batch files: `for`, `if`, variables between percent signs, keys of the registry.
 
 use super::Look;
-use crate::inspect::gate::is_word;
+use crate::inspect::engine::gate::is_word;
 
 /// What only a batch file asks with `if`.
 const QUESTIONS: [&str; 7] = ["exist", "defined", "errorlevel", "cmdextversion", "/i", "not", "["];

@@ -1,7 +1,7 @@
 //! Code for an interpreter on the server: PHP, templates, expression languages, and their ways to a shell.
 
 use super::Look;
-use crate::inspect::{
+use crate::inspect::engine::{
     gate::{Made, has, is_word},
     words::{self, mark},
 };

@@ -4,7 +4,7 @@ use super::{
     sentence::{Operand, Sentence},
     token::Kind,
 };
-use crate::inspect::{
+use crate::inspect::engine::{
     verdict::{Finding, Location, Signs},
     words::Sql,
 };

@@ -1,7 +1,7 @@
 //! Tokens in a row, and what they make: operands, neighbours, prose.
 
 use super::token::{Kind, Token};
-use crate::inspect::words::Sql;
+use crate::inspect::engine::words::Sql;
 
 pub(super) struct Sentence<'a> {
     pub(super) text: &'a [u8],

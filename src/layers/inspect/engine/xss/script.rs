@@ -1,7 +1,7 @@
 //! Scripts: addresses that are programs, calls, objects, and programs made of brackets.
 
 use super::{Seen, past_blank, starts_with};
-use crate::inspect::{
+use crate::inspect::engine::{
     gate::is_word,
     words::{self, mark},
 };

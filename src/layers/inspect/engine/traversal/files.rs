@@ -1,6 +1,6 @@
 //! Files and directories of a system that no request has to name.
 
-use crate::inspect::verdict::Signs;
+use crate::inspect::engine::verdict::Signs;
 
 /// Where a system keeps what it keeps to itself; at a path's start.
 const ROOTS: [(&str, i32); 40] = [

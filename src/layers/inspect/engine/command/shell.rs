@@ -1,7 +1,7 @@
 //! Separators and the commands behind them, substitutions, and the tricks that hide both.
 
 use super::Look;
-use crate::inspect::{
+use crate::inspect::engine::{
     gate::is_word,
     words::{self, mark},
 };
