@@ -41,6 +41,7 @@ use crate::{
     error_tracking::ErrorTrackingLayer,
     guard::{Guarded, Then, waiting::Waiting},
     hygiene::HygieneLayer,
+    inspect::InspectLayer,
     metrics::MetricsLayer,
     problem::ProblemLayer,
     rate_limit::RateLimitLayer,
@@ -94,6 +95,7 @@ struct Layers {
     rate_limit: Option<RateLimitLayer>,
     problem: Option<ProblemLayer>,
     body_limit: BodyLimitLayer,
+    inspect: Option<InspectLayer>,
     containment: ContainmentLayer,
 }
 
@@ -131,7 +133,10 @@ type Compressed<S> = S;
 /// A service with a whole stack around it.
 pub type Walled<S> = Guarded<
     Arc<Outer>,
-    Waiting<Option<TierLookup>, Compressed<Guarded<Arc<Inner>, Waiting<BodyLimitLayer, Contained<S>>>>>,
+    Waiting<
+        Option<TierLookup>,
+        Compressed<Guarded<Arc<Inner>, Waiting<BodyLimitLayer, Waiting<Option<InspectLayer>, Contained<S>>>>>,
+    >,
 >;
 
 /// THE ORDER, outermost first.
@@ -176,7 +181,7 @@ impl Layers {
         Room(security + timing + 1 + 4 + 5)
     }
 
-    // Then `body_limit`: the only stage whose cost grows with the request.
+    // Then `body_limit` and `inspect`: the only stages whose cost grows with the request; the limit stands before the read.
     // Then `containment`: the handler's span and deadline. Panics are caught all along the way.
 }
 
@@ -249,7 +254,7 @@ impl Stack {
         self.layers.metrics.as_ref()
     }
 
-    /// `/metrics`, `/health/metrics` and `/errors/stats` (also `/api/errors/stats`), for those whom [`StackBuilder::access`]
+    /// `/metrics`, `/health/metrics`, `/errors/stats` (also `/api/errors/stats`) and `/inspect/summary`, for those whom [`StackBuilder::access`]
     /// names.
     ///
     /// They have no limit: a flood must not blind those who watch it. Not merged into the application's router they are on no
@@ -275,6 +280,7 @@ impl Stack {
             crate::rate_limit::write(&snapshots, out);
         }));
         let errors = self.layers.error_tracking.clone().unwrap_or_default();
+        let inspect = self.layers.inspect.clone().unwrap_or_default();
         let traffic = self.layers.metrics.clone();
         let statistics = get(move || async move {
             let traffic = traffic.as_ref().map(MetricsLayer::traffic).unwrap_or_default();
@@ -283,6 +289,7 @@ impl Stack {
         let routes = Router::new()
             .route("/errors/stats", statistics.clone())
             .route("/api/errors/stats", statistics)
+            .route("/inspect/summary", get(move || async move { axum::Json(inspect.summary()) }))
             .merge(measured)
             .layer(self.layers.access.clone().into_layer());
         self.beside(self.probes().wrap(routes))
@@ -308,7 +315,8 @@ impl<S> Layer<S> for Stack {
 
     fn layer(&self, inner: S) -> Self::Service {
         let contained = self.layers.containment.layer(inner);
-        let limited = Guarded::new(Arc::clone(&self.inner), self.layers.body_limit.layer(contained));
+        let inspected = Waiting::new(self.layers.inspect.clone(), contained);
+        let limited = Guarded::new(Arc::clone(&self.inner), self.layers.body_limit.layer(inspected));
         #[cfg(feature = "compression")]
         let limited = Compressed::new(self.layers.compression, limited);
         Guarded::new(Arc::clone(&self.outer), Waiting::new(self.layers.tiers.clone(), limited))

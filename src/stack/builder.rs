@@ -19,6 +19,7 @@ use crate::{
     cors::CorsLayer,
     error_tracking::{ErrorTrackingLayer, Reporter},
     hygiene::HygieneLayer,
+    inspect::InspectLayer,
     metrics::MetricsLayer,
     problem::ProblemLayer,
     rate_limit::{Headers, Key, Policy, Quota, RateLimitBuilder, RateLimitLayer},
@@ -50,6 +51,7 @@ pub struct StackBuilder {
     trace_context: TraceContextLayer,
     sensitive: SensitiveLayer,
     access_log: AccessLogLayer,
+    inspect: InspectLayer,
     containment: ContainmentLayer,
     error_tracking: ErrorTrackingLayer,
     #[cfg(feature = "compression")]
@@ -104,6 +106,7 @@ impl StackBuilder {
             trace_context: TraceContextLayer::new(),
             sensitive: SensitiveLayer::new(),
             access_log: AccessLogLayer::events(),
+            inspect: InspectLayer::new(),
             containment: ContainmentLayer::unlimited(),
             error_tracking: ErrorTrackingLayer::new(),
             #[cfg(feature = "compression")]
@@ -184,6 +187,12 @@ impl StackBuilder {
     /// What counts as malformed.
     pub fn hygiene(mut self, hygiene: HygieneLayer) -> Self {
         self.hygiene = hygiene;
+        self
+    }
+
+    /// Which attacks are looked for, and what happens to what looks like one: reported, until it says enforce.
+    pub fn inspect(mut self, inspect: InspectLayer) -> Self {
+        self.inspect = inspect;
         self
     }
 
@@ -329,6 +338,7 @@ impl StackBuilder {
             rate_limit,
             problem: Some(ProblemLayer::new()),
             body_limit: BodyLimitLayer::bytes(body_limit).patience(body_patience),
+            inspect: Some(self.inspect.deadline(deadline)),
             containment: self.containment.deadline(deadline),
         };
         mistakes.or(()).map(|()| Stack::of(layers))

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::{Layers, Stack};
-use crate::{Mode, hygiene::HygieneLayer};
+use crate::{Mode, hygiene::HygieneLayer, inspect::InspectLayer};
 
 /// A line: the part, its state (`None` is off) and numbers, and why it stands where it stands.
 type Row = (&'static str, Option<(State, String)>, &'static str);
@@ -76,6 +76,7 @@ impl Layers {
             ("rate_limit", refusing(self.rate_limit.as_ref(), |layer| layer.describe()), "needs to know who is calling"),
             ("problem", on(self.problem.as_ref(), |_| problem()), "next to the router, whose bare errors it shapes"),
             ("body_limit", body_limit.map(|(mode, numbers)| (State::In(mode), numbers)), "the only stage whose cost grows with the request"),
+            ("inspect", refusing(self.inspect.as_ref(), InspectLayer::describe), "its cost grows with the request too; the limit stands before the read"),
             ("containment", on(Some(&self.containment), |layer| layer.describe()), "around the handler alone"),
         ]
     }

@@ -5,8 +5,8 @@ use std::{sync::PoisonError, time::Duration};
 use super::{Layers, Stack};
 use crate::{
     Access, body_limit::BodyLimitLayer, containment::ContainmentLayer, cors::CorsLayer,
-    error_tracking::ErrorTrackingLayer, hygiene::HygieneLayer, metrics::MetricsLayer, rate_limit::RateLimitLayer,
-    security_headers::SecurityHeadersLayer,
+    error_tracking::ErrorTrackingLayer, hygiene::HygieneLayer, inspect::InspectLayer, metrics::MetricsLayer,
+    rate_limit::RateLimitLayer, security_headers::SecurityHeadersLayer,
 };
 
 /// A part of the stack, to be named in [`Stack::without`].
@@ -33,6 +33,7 @@ pub enum Part {
     RateLimit,
     Problem,
     BodyLimit,
+    Inspect,
     Containment,
 }
 
@@ -60,6 +61,7 @@ impl Stack {
             Part::RateLimit => layers.rate_limit = None,
             Part::Problem => layers.problem = None,
             Part::BodyLimit => layers.body_limit = BodyLimitLayer::unlimited(),
+            Part::Inspect => layers.inspect = None,
             Part::Containment => layers.containment = ContainmentLayer::unlimited(),
         })
     }
@@ -93,6 +95,12 @@ impl Stack {
         self.varied(|layers| layers.cors = Some(cors))
     }
 
+    /// The same stack that looks for attacks in another way, with the summary of this one: for routes that take code, SQL or HTML in.
+    #[must_use]
+    pub fn inspect(&self, change: impl FnOnce(InspectLayer) -> InspectLayer) -> Self {
+        self.varied(|layers| layers.inspect = Some(change(layers.inspect.take().unwrap_or_default())))
+    }
+
     /// The same stack with another largest body, in bytes: for uploads.
     #[must_use]
     pub fn body_limit(&self, bytes: usize) -> Self {
@@ -102,7 +110,10 @@ impl Stack {
     /// The same stack with another deadline: for reports that take their time.
     #[must_use]
     pub fn deadline(&self, deadline: Duration) -> Self {
-        self.varied(|layers| layers.containment = layers.containment.clone().deadline(deadline))
+        self.varied(|layers| {
+            layers.containment = layers.containment.clone().deadline(deadline);
+            layers.inspect = layers.inspect.take().map(|inspect| inspect.deadline(deadline));
+        })
     }
 
     fn varied(&self, change: impl FnOnce(&mut Layers)) -> Self {

@@ -5,6 +5,8 @@
 
 use garde::{Error, Result};
 
+use crate::inspect::{Class, Inspector, Location, Sensitivity};
+
 /// One name of a file, wherever it is written.
 ///
 /// No separator, no control or invisible character, nothing that Windows takes for a device or a stream, none of `< > : " | ? *`, no dot
@@ -62,6 +64,19 @@ pub fn no_markup<T: AsRef<str>, C>(text: &T, _: &C) -> Result {
         _ => false,
     };
     broken((0..bytes.len()).any(begins).then_some("has markup in it"))
+}
+
+/// Plain text: nothing that looks like a piece of SQL.
+///
+/// `O'Brien` and `SELECT a colour` pass. The defence against injection is that queries
+/// have their parameters bound; this is for values that should never look like that.
+///
+/// # Errors
+/// That it looks like SQL.
+pub fn no_sql<T: AsRef<str>, C>(text: &T, _: &C) -> Result {
+    const SQL: Inspector = Inspector::all(Sensitivity::Off).class(Class::SqlInjection, Sensitivity::Default);
+    let found = SQL.inspect(text.as_ref().as_bytes(), Location::Json);
+    broken(found.map(|_| "looks like SQL"))
 }
 
 fn broken(fault: Option<&str>) -> Result {
@@ -241,6 +256,22 @@ mod tests {
         );
         let long = "correct horse ".repeat(80);
         passes(password(12), &[], &[&long]);
+    }
+
+    #[test]
+    fn text_that_looks_like_sql_is_told_from_text_that_does_not() {
+        passes(
+            no_sql,
+            &[
+                "",
+                "O'Brien",
+                "SELECT a colour",
+                "drop me a line at the table",
+                "<script>alert(1)</script>",
+                "Union Square",
+            ],
+            &["1' OR '1'='1", "'; DROP TABLE users; --", "1 UNION SELECT password FROM users"],
+        );
     }
 
     #[test]

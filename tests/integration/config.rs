@@ -62,6 +62,7 @@ fn the_description_tells_order_mode_and_numbers() {
         "rate_limit",
         "problem",
         "body_limit",
+        "inspect",
         "containment",
     ];
     let found: Vec<_> = order

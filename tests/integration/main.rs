@@ -19,6 +19,7 @@ mod header_forms;
 mod health;
 #[cfg(feature = "http2")]
 mod http2;
+mod inspect;
 mod layers_alone;
 mod limit_costs;
 mod limit_headers;

@@ -56,6 +56,20 @@ pub enum Location {
 }
 
 impl Location {
+    /// The name in logs and summaries.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Path => "path",
+            Self::Query => "query",
+            Self::Header => "header",
+            Self::Cookie => "cookie",
+            Self::Form => "form",
+            Self::Json => "json",
+            Self::Multipart => "multipart",
+            Self::Text => "text",
+        }
+    }
+
     /// People write prose into bodies and seldom into addresses: what is odd is odder there.
     pub(super) const fn prior(self) -> i32 {
         match self {
