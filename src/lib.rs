@@ -67,6 +67,7 @@ pub use crate::{
     },
     principal::Principal,
     profile::Profile,
+    redact::Redacted,
     rejection::{Kind, Rejection},
     serve::{Server, serve, serve_until},
     stack::{Part, Stack},
