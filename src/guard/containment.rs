@@ -7,14 +7,17 @@
 use std::{
     fmt,
     future::Future,
+    mem,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
     time::Duration,
 };
 
-use axum_core::response::IntoResponse;
+use axum_core::{body::Body, response::IntoResponse};
+use bytes::Bytes;
 use http::Request;
+use http_body::{Body as _, Frame, SizeHint};
 use pin_project_lite::pin_project;
 use tokio::time::{Sleep, sleep};
 use tower_layer::Layer;
@@ -29,7 +32,8 @@ use crate::{Facts, Kind, Mode, Rejection, Response, decision::note};
 /// A handler that misses it is dropped and answered for with 504 `handler-timeout`, or with 408 `request-timeout` if it was
 /// waiting for the request's body (where a [`BodyLimitLayer`](crate::body_limit::BodyLimitLayer) stands). Needs a tokio runtime with its timer.
 ///
-/// The span is named `request`, at level `INFO`, with `method`, `route`, `request_id` and `trace_id`.
+/// The span is named `request`, at level `INFO`, with `method`, `route`, `request_id` and `trace_id`, and `user` and `tier` where they are
+/// known. A body that is streamed is still in it, up to its end.
 ///
 /// ```
 /// use std::time::Duration;
@@ -119,8 +123,15 @@ where
 }
 
 fn span(facts: &Facts) -> Span {
-    let request_id = facts.request_id().map(tracing::field::display);
-    tracing::info_span!("request", method = %facts.method(), route = facts.route(), request_id, trace_id = facts.logged_trace_id())
+    tracing::info_span!(
+        "request",
+        method = %facts.method(),
+        route = facts.route(),
+        request_id = facts.request_id().map(tracing::field::display),
+        trace_id = facts.logged_trace_id(),
+        user = facts.principal().map(|principal| principal.id()),
+        tier = facts.tier(),
+    )
 }
 
 pin_project! {
@@ -148,7 +159,7 @@ where
         let this = self.project();
         let _entered = this.span.enter();
         if let Poll::Ready(answer) = this.inner.poll(cx) {
-            return Poll::Ready(answer.map(IntoResponse::into_response));
+            return Poll::Ready(answer.map(|answer| streamed_in(this.span, answer.into_response())));
         }
         if *this.deadline == Duration::MAX {
             return Poll::Pending;
@@ -164,5 +175,46 @@ where
         note(this.facts, Mode::Enforce, "containment", "deadline", kind);
         let rejection = Rejection::new(kind).cause(format!("no answer within {:?}", this.deadline));
         Poll::Ready(Ok(rejection.respond_to(Some(this.facts))))
+    }
+}
+
+/// Keeps the span open over a body that is made while it is sent. One whose length is known is there already, and is sent as it is.
+fn streamed_in(span: &Span, response: Response) -> Response {
+    if span.is_disabled() || response.body().size_hint().exact().is_some() {
+        return response;
+    }
+    response.map(|inner| Body::new(SpannedBody { inner, span: span.clone() }))
+}
+
+/// A body that is made within a span.
+struct SpannedBody {
+    inner: Body,
+    span: Span,
+}
+
+impl http_body::Body for SpannedBody {
+    type Data = Bytes;
+    type Error = axum_core::Error;
+
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        let this = self.get_mut();
+        let _entered = this.span.enter();
+        Pin::new(&mut this.inner).poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.inner.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.inner.size_hint()
+    }
+}
+
+impl Drop for SpannedBody {
+    fn drop(&mut self) {
+        // What a stream that is cut says at its end is still of this request.
+        let _entered = self.span.enter();
+        drop(mem::take(&mut self.inner));
     }
 }

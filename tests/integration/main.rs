@@ -42,6 +42,7 @@ mod prometheus;
 mod sentry;
 mod serve;
 mod slow_bodies;
+mod spans;
 #[cfg(feature = "compression")]
 mod streams;
 mod support;
