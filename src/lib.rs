@@ -31,6 +31,7 @@
 #![forbid(unsafe_code)]
 
 mod access;
+mod audit;
 mod decision;
 mod error;
 mod facts;
@@ -56,6 +57,7 @@ pub use axum_core::{body::Body, response::Response};
 pub use crate::layers::compression;
 pub use crate::{
     access::Access,
+    audit::Audit,
     decision::{Decision, Label, Mode},
     error::{AppError, BoxError, ConfigError, Failed, Respond},
     facts::Facts,

@@ -7,6 +7,7 @@ mod allocations;
 mod app_errors;
 #[cfg(feature = "sentry")]
 mod bugsink;
+mod audit;
 mod client_ip_attacks;
 #[cfg(feature = "compression")]
 mod compression;
