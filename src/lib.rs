@@ -40,6 +40,8 @@ pub mod health;
 #[cfg(feature = "html")]
 pub mod html;
 mod layers;
+#[cfg(feature = "logs")]
+pub mod logs;
 mod principal;
 mod profile;
 mod redact;

@@ -84,7 +84,7 @@ fn replaced<'a>(text: &'a str, secrets: &[Regex]) -> Cow<'a, str> {
 }
 
 /// Whether a name says that its value is a secret.
-fn names_secret(name: &[u8]) -> bool {
+pub(crate) fn names_secret(name: &[u8]) -> bool {
     (0..name.len()).any(|at| match name[at] | 0x20 {
         b'a' | b'c' | b'p' | b's' | b't' => NAMES.iter().any(|word| begins(&name[at..], word)),
         _ => false,

@@ -13,6 +13,16 @@ pub(crate) fn push_json(text: &mut Vec<u8>, value: &str) {
     text.push(b'"');
 }
 
+/// Appends what somebody reads in a terminal: nothing in it moves the cursor, begins a line or turns the writing around.
+#[cfg(feature = "logs")]
+pub(crate) fn push_visible(text: &mut Vec<u8>, value: &str) {
+    if is_plain(value.as_bytes()) {
+        text.extend_from_slice(value.as_bytes());
+    } else {
+        push_escaped(text, value, is_hidden);
+    }
+}
+
 /// Whether a character is not seen but does something: controls, C1 among them, which terminals obey as they do ANSI's; line
 /// ends that only some readers know; marks that turn the direction of what follows.
 const fn is_hidden(char: char) -> bool {

@@ -197,3 +197,31 @@ fn a_tracer_s_spans_are_part_of_the_trace_that_came_in() {
     let trace = answer.split("in trace ").nth(1).unwrap().lines().next().unwrap();
     assert_eq!(request, format!("span /hello {} of trace {trace}, child of 0000000000000000", id(&request)), "a root");
 }
+
+#[cfg(feature = "logs")]
+#[test]
+fn the_log_of_the_example_is_lines_of_json_in_files_and_on_stdout() {
+    let directory = std::env::temp_dir().join(format!("palisade-{}-example", std::process::id()));
+    let example =
+        start("logs", &[("PALISADE_PROFILE", "production"), ("PALISADE_LOG_DIR", directory.to_str().unwrap())]);
+    assert_eq!(example.get("/hello").0, 200);
+    let json = [("content-type", "application/json")];
+    assert_eq!(example.ask("POST", "/login", &json, r#"{"user":"ada","password":"guess"}"#).0, 401);
+    assert_eq!(example.get("/panic").0, 500);
+    assert_eq!(example.ask("PUT", "/log/level", &[], "debug").0, 204);
+    assert_eq!(example.ask("POST", "/login", &json, r#"{"user":"ada","password":"palisade"}"#).0, 200);
+    // The last line is on its way for a moment.
+    let mut lines = example.printed.iter().filter(|line| line.starts_with('{'));
+    let mut seen = Vec::new();
+    seen.extend(lines.by_ref().find(|line| line.contains("both are told")));
+    seen.extend(lines.by_ref().find(|line| line.contains(r#""route":"/login""#) && line.contains("duration_ms")));
+    assert_eq!(seen.len(), 2);
+    let read = |name| std::fs::read_to_string(directory.join(name)).unwrap();
+    let (app, errors, audit) = (read("app.log"), read("errors.log"), read("audit.log"));
+    let _ = std::fs::remove_dir_all(&directory);
+    assert!(app.contains(r#""message":"a line of the handler knows its request","guests":1,"method":"GET","route":"/hello","request_id":""#), "{app}");
+    assert!(errors.contains("no route to postgres://[redacted]db"), "{errors}");
+    assert_eq!(audit.lines().count(), 3, "{audit}");
+    assert!(!app.contains("hunter2") && !app.contains("guess"), "{app}");
+    assert!(app.lines().all(|line| serde_json::from_str::<serde_json::Value>(line).is_ok()), "{app}");
+}

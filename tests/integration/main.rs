@@ -34,6 +34,8 @@ mod limit_replaced;
 mod limit_settings;
 mod limit_windows;
 mod limits;
+#[cfg(feature = "logs")]
+mod logs;
 mod metrics;
 mod metrics_load;
 mod metrics_told;
