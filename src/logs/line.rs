@@ -155,6 +155,18 @@ impl Fields {
     }
 }
 
+/// What every line begins with.
+const HEAD: [&[u8]; 4] = [b"time", b"level", b"target", b"message"];
+const RESERVED: u64 = bit(HEAD[0]) | bit(HEAD[1]) | bit(HEAD[2]) | bit(HEAD[3]);
+
+/// One of 64, by what tells most names apart.
+const fn bit(name: &[u8]) -> u64 {
+    match name {
+        [first, .., last] => 1 << ((name.len() * 5 + *first as usize * 3 + *last as usize) % 64),
+        _ => 1,
+    }
+}
+
 /// A line in the making. Kept by the thread for its next line.
 #[derive(Debug, Default)]
 pub(super) struct Line {
@@ -162,6 +174,8 @@ pub(super) struct Line {
     context: Fields,
     /// The names that stand in `text`.
     names: Vec<Range<usize>>,
+    /// A bit for each name there and in `context`: most that are new are seen to be.
+    seen: u64,
     value: String,
 }
 
@@ -170,6 +184,7 @@ impl Line {
     pub(super) fn context(&mut self, fields: &Fields, is_request: bool) {
         for entry in &fields.entries {
             let name = &fields.text[entry.name.clone()];
+            self.seen |= bit(name);
             let known = self.context.entries.iter().position(|known| self.context.text[known.name.clone()] == *name);
             if known.is_some() && !is_request {
                 continue;
@@ -220,7 +235,14 @@ impl Line {
         for clashes in 0.. {
             let place = form.name(&mut self.text, clashes, name);
             let named = &self.text[place.clone()];
-            let reserved = form.is_json() && [&b"time"[..], b"level", b"target", b"message"].contains(&named);
+            let bit = bit(named);
+            if (self.seen | RESERVED) & bit == 0 {
+                self.seen |= bit;
+                self.names.push(place);
+                form.value(&mut self.text, value);
+                return;
+            }
+            let reserved = form.is_json() && HEAD.contains(&named);
             let taken = reserved || self.names.iter().any(|known| self.text[known.clone()] == *named);
             let context = self.context.entries.iter().find(|known| self.context.text[known.name.clone()] == *named);
             if !taken && context.is_none() {
@@ -245,6 +267,7 @@ impl Line {
         self.context.text.clear();
         self.context.entries.clear();
         self.names.clear();
+        self.seen = 0;
         // One long line is not paid for until the thread ends.
         self.text.shrink_to(2 * LONGEST);
     }
