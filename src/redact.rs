@@ -85,11 +85,22 @@ fn replaced<'a>(text: &'a str, secrets: &[Regex]) -> Cow<'a, str> {
 
 /// Whether a name says that its value is a secret.
 pub(crate) fn names_secret(name: &[u8]) -> bool {
-    (0..name.len()).any(|at| match name[at] | 0x20 {
-        b'a' | b'c' | b'p' | b's' | b't' => NAMES.iter().any(|word| begins(&name[at..], word)),
-        _ => false,
-    })
+    let starts = |pair: &[u8]| STARTS[usize::from(pair[0] & 31)] >> (pair[1] & 31) & 1 == 1;
+    let mut pairs = name.windows(2).enumerate();
+    pairs.any(|(at, pair)| starts(pair) && NAMES.iter().any(|word| begins(&name[at..], word)))
 }
+
+/// With which second letters the names go on, by their first: few pairs of letters are to be looked at twice. Of a letter its last
+/// five bits, which a small one and a capital have in common.
+const STARTS: [u32; 32] = {
+    let (mut starts, mut at) = ([0; 32], 0);
+    while at < NAMES.len() {
+        let name = NAMES[at].as_bytes();
+        starts[(name[0] & 31) as usize] |= 1 << (name[1] & 31);
+        at += 1;
+    }
+    starts
+};
 
 fn begins(mut text: &[u8], word: &str) -> bool {
     word.bytes().all(|wanted| match (wanted, text) {
@@ -112,7 +123,8 @@ fn begins(mut text: &[u8], word: &str) -> bool {
 /// letters beyond ASCII that are an `s` and a `k` to them.
 fn is_suspect(text: &str) -> bool {
     let bytes = text.as_bytes();
-    bytes.iter().enumerate().any(|(at, byte)| match byte {
+    let mut anchors = bytes.iter().enumerate().filter(|(_, byte)| ANCHORS[usize::from(**byte)]);
+    anchors.any(|(at, byte)| match byte {
         b'=' | b':' => names_value(&bytes[..at]) || holds_user(&bytes[at + 1..]),
         b'b' | b'B' => ["bearer", "basic"].iter().any(|scheme| {
             begins(&bytes[at..], scheme)
@@ -126,6 +138,16 @@ fn is_suspect(text: &str) -> bool {
         _ => false,
     })
 }
+
+/// The rare byte of each pattern, and the last of the two letters beyond ASCII.
+const ANCHORS: [bool; 256] = {
+    let (anchors, mut is_anchor, mut at) = (*b"=:bBJ\xbf\xaa", [false; 256], 0);
+    while at < anchors.len() {
+        is_anchor[anchors[at] as usize] = true;
+        at += 1;
+    }
+    is_anchor
+};
 
 /// Whether this text, which an `=` or a `:` follows, ends in the name of a secret.
 fn names_value(before: &[u8]) -> bool {
