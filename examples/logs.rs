@@ -33,7 +33,7 @@ async fn login(facts: Facts, Json(asked): Json<Value>) -> Result<&'static str, R
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let profile: Profile = std::env::var("PALISADE_PROFILE").as_deref().unwrap_or("development").parse()?;
-    let mut settings = LogSettings::profile(profile.clone());
+    let mut settings = LogSettings::profile(profile.clone()).panics(true);
     if let Some(directory) = std::env::var_os("PALISADE_LOG_DIR") {
         settings = settings.directory(directory);
     }

@@ -31,6 +31,7 @@
 mod file;
 mod layer;
 mod line;
+mod panics;
 mod queue;
 mod routes;
 mod settings;
@@ -52,7 +53,7 @@ use crate::{ConfigError, metrics::MetricsLayer};
 /// How long the end of the program waits for the last lines.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Logs from now on, for the whole program.
+/// Logs from now on, for the whole program: what is said through `tracing`, and what libraries say through `log`.
 ///
 /// # Errors
 /// Every mistake in the settings and in the environment: a directive that is none, a directory that cannot be written to, a size of
@@ -66,6 +67,11 @@ pub fn init(settings: &LogSettings) -> Result<Logs, ConfigError> {
     let Some((dispatch, logs)) = mistakes.keep(subscriber(settings)) else { return Err(mistakes) };
     mistakes.or(())?;
     dispatcher::set_global_default(dispatch).map_err(|_| taken())?;
+    // Whoever has a logger of their own for those keeps it.
+    let _ = tracing_log::LogTracer::init();
+    if settings.catches_panics() {
+        panics::tell();
+    }
     Ok(logs)
 }
 

@@ -153,7 +153,8 @@ fn tidier(directory: PathBuf, name: &'static str, keep: Retention) -> io::Result
     let tidy_all = move || {
         for () in told {
             if let Err(error) = tidy(&directory, name, &keep, SystemTime::now()) {
-                eprintln!("old logs in {} are not tidied: {error}", directory.display());
+                // Not `eprintln`, which panics where nobody reads.
+                let _ = writeln!(io::stderr(), "old logs in {} are not tidied: {error}", directory.display());
             }
         }
     };

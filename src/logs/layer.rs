@@ -13,6 +13,7 @@ use tracing::{
     span::{Attributes, Id, Record},
     subscriber::Interest,
 };
+use tracing_log::NormalizeEvent as _;
 use tracing_subscriber::{
     Layer,
     filter::Targets,
@@ -70,7 +71,9 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for LineLayer {
     }
 
     fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
-        let metadata = event.metadata();
+        // What came through `log` says elsewhere where it is from.
+        let normalized = event.normalized_metadata();
+        let metadata = normalized.as_ref().unwrap_or_else(|| event.metadata());
         let mut line = LINE.try_with(Cell::take).unwrap_or_default();
         for span in context.event_scope(event).into_iter().flatten() {
             if let Some(known) = span.extensions().get::<Remembered>() {
@@ -82,7 +85,9 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for LineLayer {
             (_, Level::ERROR) => Kind::Error,
             _ => Kind::Plain,
         };
-        let text = line.finish(self.form, *metadata.level(), metadata.target(), |visitor| event.record(visitor));
+        let is_log = normalized.is_some();
+        let text =
+            line.finish(self.form, *metadata.level(), metadata.target(), is_log, |visitor| event.record(visitor));
         self.door.0.push(text, kind);
         line.clear();
         let _ = LINE.try_with(|kept| kept.set(line));

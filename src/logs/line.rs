@@ -201,12 +201,13 @@ impl Line {
         }
     }
 
-    /// The whole line, with its line feed.
+    /// The whole line, with its line feed. Of what came through `log`, its own fields of where it is from are left out.
     pub(super) fn finish(
         &mut self,
         form: Form,
         level: Level,
         target: &str,
+        is_log: bool,
         record: impl FnOnce(&mut dyn Visit),
     ) -> &[u8] {
         form.head(&mut self.text, level, target);
@@ -218,6 +219,7 @@ impl Line {
                 Value::Text(text) | Value::Bare(text) if name == "message" && !mem::replace(&mut has_message, true) => {
                     form.message(&mut self.text, text);
                 }
+                _ if is_log && name.starts_with("log.") => {}
                 _ => self.field(form, name, value),
             },
         });

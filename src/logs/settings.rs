@@ -30,6 +30,7 @@ pub struct LogSettings {
     directory: Option<PathBuf>,
     keep: Retention,
     queue_bytes: usize,
+    panics: bool,
 }
 
 impl LogSettings {
@@ -51,6 +52,8 @@ impl LogSettings {
             },
             // Some 20 000 lines: what comes in the second in which a disk is busy.
             queue_bytes: 8 * 1024 * 1024,
+            // There is one hook, and it may be somebody's already.
+            panics: false,
         }
     }
 
@@ -131,6 +134,18 @@ impl LogSettings {
     pub fn queue_bytes(mut self, bytes: usize) -> Self {
         self.queue_bytes = bytes;
         self
+    }
+
+    /// Whether each panic is a line of level `ERROR` and target `palisade::panic`, with the place in the source, in place of the many lines
+    /// that the standard library prints on stderr, secrets included. Off if nothing is said: the hook that was there is lost, so ask
+    /// before others, an error tracker say, set theirs. Only [`init`](super::init) does it.
+    pub fn panics(mut self, wanted: bool) -> Self {
+        self.panics = wanted;
+        self
+    }
+
+    pub(super) const fn catches_panics(&self) -> bool {
+        self.panics
     }
 
     /// Opens what is written to. Every mistake is named.

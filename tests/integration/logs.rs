@@ -15,7 +15,7 @@ use palisade::{
     logs::{self, LogSettings, Logs},
     metrics::MetricsLayer,
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 use tracing::instrument::WithSubscriber as _;
 
 use crate::support::{from_peer, get_from, send, stack};
@@ -183,20 +183,28 @@ fn elsewhere(test: &str, env: &[(&str, &str)]) -> (Vec<Value>, String) {
 
 #[test]
 fn it_is_there_for_the_whole_program_once_and_its_end_waits_for_the_last_line() {
-    let (lines, _) = elsewhere("logs::here_it_is_set_up", &[("LOG_LEVEL", "debug")]);
+    let (lines, stderr) = elsewhere("logs::here_it_is_set_up", &[("LOG_LEVEL", "debug")]);
     let messages: Vec<_> = lines.iter().map(|line| line["message"].as_str().unwrap()).collect();
     let threads: Vec<_> = (0..1000).map(|number| format!("line {number}")).collect();
-    assert_eq!(messages[0], "detail");
-    assert_eq!(messages[1..], threads);
+    assert_eq!(messages[..3], ["detail", "through log", "broke at /?token=[redacted]"]);
+    assert_eq!(messages[3..], threads);
+    let log = json!({"level": "WARN", "target": "a_library", "message": "through log", "time": lines[1]["time"]});
+    assert_eq!(lines[1], log);
+    let place = lines[2]["location"].as_str().unwrap();
+    assert!(place.contains("logs.rs:") && lines[2]["target"] == "palisade::panic", "{}", lines[2]);
+    assert!(!stderr.contains("hunter2"), "{stderr}");
 }
 
 #[test]
 #[ignore = "started by the test above"]
 fn here_it_is_set_up() {
-    let logs = logs::init(&LogSettings::production()).unwrap();
+    let logs = logs::init(&LogSettings::production().panics(true)).unwrap();
     let error = logs::init(&LogSettings::production().level("loud=louder")).unwrap_err();
     assert_eq!(error.mistakes().len(), 2, "{error}");
     tracing::debug!("detail");
+    log::warn!(target: "a_library", "through log");
+    let broke = std::panic::catch_unwind(|| panic!("broke at /?token={SECRET}"));
+    assert!(broke.is_err());
     std::thread::spawn(|| (0..1000).for_each(|number| tracing::info!("line {number}"))).join().unwrap();
     drop(logs);
     // Nothing after this is waited for.
