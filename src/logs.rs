@@ -19,7 +19,7 @@
 //!
 //! What is logged is said by `RUST_LOG`, else by `LOG_LEVEL`, else by [`LogSettings::level`]; spans and their fields select nothing.
 //! With a [`directory`](LogSettings::directory) there are `app.log`, `errors.log` and `audit.log`, ended each day and when they are full, then
-//! compressed, then removed. Where one cannot be written, stderr is told so once, the lines are counted, and they go to
+//! compressed, then removed. A stdout that nobody reads holds up the files too, though never the service. Where one cannot be written, stderr is told so once, the lines are counted, and they go to
 //! stderr if nothing else took them.
 //!
 //! Names stand in a line once. The request's own stand, else the innermost span's; a field of the event that says

@@ -181,9 +181,6 @@ impl LogSettings {
             && io::stdout().is_terminal()
             && variable("NO_COLOR").is_none_or(|value| value.is_empty());
         let mut outlets = Vec::new();
-        if self.stdout {
-            outlets.push(Outlet::new("stdout", Sink::Stdout, None));
-        }
         if let Some(directory) = &self.directory {
             match files_in(directory, &self.keep) {
                 Ok(files) => outlets.extend(files),
@@ -191,6 +188,10 @@ impl LogSettings {
                     mistakes.push("directory", format_args!("`{}` cannot be written to: {error}", directory.display()));
                 }
             }
+        }
+        // Last: a pipe that nobody reads holds up whatever comes after it.
+        if self.stdout {
+            outlets.push(Outlet::new("stdout", Sink::Stdout, None));
         }
         let form = if self.is_json { Form::Json } else { Form::Readable { is_coloured } };
         let Some(directives) = directives else { return Err(mistakes) };
