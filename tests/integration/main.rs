@@ -5,9 +5,9 @@
 mod access_log;
 mod allocations;
 mod app_errors;
+mod audit;
 #[cfg(feature = "sentry")]
 mod bugsink;
-mod audit;
 mod client_ip_attacks;
 #[cfg(feature = "compression")]
 mod compression;
