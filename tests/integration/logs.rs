@@ -21,10 +21,10 @@ use tracing::instrument::WithSubscriber as _;
 use crate::support::{from_peer, get_from, send, stack};
 
 /// Logs in a directory of their own.
-struct Logged {
+pub(crate) struct Logged {
     directory: PathBuf,
-    dispatch: tracing::Dispatch,
-    logs: Logs,
+    pub(crate) dispatch: tracing::Dispatch,
+    pub(crate) logs: Logs,
 }
 
 impl Drop for Logged {
@@ -34,7 +34,7 @@ impl Drop for Logged {
 }
 
 impl Logged {
-    fn new(test: &str, settings: LogSettings) -> Self {
+    pub(crate) fn new(test: &str, settings: LogSettings) -> Self {
         let directory = std::env::temp_dir().join(format!("palisade-{}-{test}", std::process::id()));
         let _ = fs::remove_dir_all(&directory);
         let (dispatch, logs) = logs::subscriber(&settings.stdout(false).directory(&directory)).unwrap();
@@ -43,7 +43,7 @@ impl Logged {
     }
 
     /// All that was written, file by file.
-    fn texts(&self) -> Vec<(String, String)> {
+    pub(crate) fn texts(&self) -> Vec<(String, String)> {
         assert!(self.logs.flush(Duration::from_secs(10)));
         let files = fs::read_dir(&self.directory).unwrap().map(|entry| entry.unwrap().path());
         files.map(|path| (path.display().to_string(), fs::read_to_string(path).unwrap())).collect()

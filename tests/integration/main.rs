@@ -41,6 +41,8 @@ mod metrics_load;
 mod metrics_told;
 mod pains;
 mod prometheus;
+#[cfg(all(feature = "logs", feature = "sentry"))]
+mod secrets;
 #[cfg(feature = "sentry")]
 mod sentry;
 mod serve;

@@ -35,9 +35,9 @@ const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
 const PARENT: &str = "b7ad6b7169203331";
 
 /// Speaks as much of Sentry's protocol as is needed to be believed, on a thread of its own: closing waits.
-struct Receiver {
+pub(crate) struct Receiver {
     addr: String,
-    raw: Arc<Mutex<Vec<(HeaderMap, Bytes)>>>,
+    pub(crate) raw: Arc<Mutex<Vec<(HeaderMap, Bytes)>>>,
 }
 
 impl Receiver {
@@ -59,11 +59,11 @@ impl Receiver {
         Self { addr: told.recv().unwrap(), raw }
     }
 
-    fn start() -> Self {
+    pub(crate) fn start() -> Self {
         Self::answering(|| axum::Json(json!({})).into_response())
     }
 
-    fn reporter(&self) -> SentryBuilder {
+    pub(crate) fn reporter(&self) -> SentryBuilder {
         SentryReporter::builder(format!("http://public@{}/42", self.addr)).shutdown(Duration::from_secs(30))
     }
 
