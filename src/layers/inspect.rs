@@ -28,6 +28,7 @@
 mod body;
 mod engine;
 mod json;
+mod known;
 mod leaves;
 mod look;
 mod multipart;
@@ -52,7 +53,7 @@ pub use self::{
     engine::{Class, Inspector, Location, Scores, Sensitivity, Verdict},
     place::{Field, Place},
 };
-use self::{leaves::Content, look::Look, overheard::Overheard, place::Allowance, summary::Summary};
+use self::{known::Known, leaves::Content, look::Look, overheard::Overheard, place::Allowance, summary::Summary};
 use crate::{
     Facts, Kind, Mode, Rejection, Response,
     decision::{Label, object},
@@ -78,6 +79,8 @@ struct Settings {
     largest: usize,
     deadline: Duration,
     refuses_larger: bool,
+    /// Clean by these settings.
+    known: Arc<Known>,
 }
 
 /// A rule of the user's own.
@@ -109,6 +112,7 @@ impl InspectLayer {
             largest: 256 * 1024,
             deadline: Duration::from_secs(30),
             refuses_larger: false,
+            known: Arc::default(),
         };
         Self { settings: Arc::new(settings), summary: Arc::default() }
     }
@@ -199,7 +203,9 @@ impl InspectLayer {
     }
 
     fn edit(mut self, change: impl FnOnce(&mut Settings)) -> Self {
-        change(Arc::make_mut(&mut self.settings));
+        let settings = Arc::make_mut(&mut self.settings);
+        change(settings);
+        settings.known = Arc::default();
         self
     }
 

@@ -2,7 +2,7 @@
 
 use std::ops::ControlFlow;
 
-use super::{Class, Field, Scores, Sensitivity, Settings, summary::Summary};
+use super::{Class, Field, Location, Scores, Sensitivity, Settings, summary::Summary};
 use crate::{
     Facts, Kind, Mode, Rejection, Response,
     decision::{Label, note},
@@ -32,11 +32,24 @@ impl<'a> Look<'a> {
     /// Looks at one value; breaks once the request is refused.
     #[inline]
     pub(super) fn at(&mut self, field: Field<'_>, value: &[u8]) -> ControlFlow<()> {
-        let scores = self.settings.inspector.scores(value, field.location);
-        if self.settings.inspector.verdict(&scores).is_some() {
-            self.judge(field, &scores)?;
-        }
+        self.inspect(field, value)?;
         if self.settings.rules.is_empty() { ControlFlow::Continue(()) } else { self.ask_rules(field, value) }
+    }
+
+    fn inspect(&mut self, field: Field<'_>, value: &[u8]) -> ControlFlow<()> {
+        let Settings { inspector, known, .. } = self.settings;
+        let hash = matches!(field.location, Location::Header | Location::Cookie).then(|| known.hash(value));
+        if hash.is_some_and(|hash| known.holds(hash)) {
+            return ControlFlow::Continue(());
+        }
+        let scores = inspector.scores(value, field.location);
+        if inspector.verdict(&scores).is_some() {
+            return self.judge(field, &scores);
+        }
+        if let Some(hash) = hash {
+            known.keep(hash);
+        }
+        ControlFlow::Continue(())
     }
 
     /// Each class that it looks like, the clearest first.
