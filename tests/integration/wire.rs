@@ -134,3 +134,34 @@ async fn a_stop_lets_a_running_request_finish_and_waits_for_no_head_longer_than_
     server.await.unwrap().unwrap();
     assert!(told.elapsed().as_secs() <= 25, "{:?}", told.elapsed());
 }
+
+/// Sends the head, and the body once it is asked for. The second is the last answer.
+async fn expecting(addr: std::net::SocketAddr, body: &str) -> (String, String) {
+    let mut stream = TcpStream::connect(addr).await.unwrap();
+    let head = "POST / HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\nexpect: 100-continue\r\ntransfer-encoding: chunked\r\n\
+        content-type: text/plain\r\n\r\n";
+    stream.write_all(head.as_bytes()).await.unwrap();
+    let mut first = [0; 25];
+    stream.read_exact(&mut first).await.unwrap();
+    for piece in body.split_inclusive(' ') {
+        stream.write_all(format!("{:x}\r\n{piece}\r\n", piece.len()).as_bytes()).await.unwrap();
+    }
+    let _ = stream.write_all(b"0\r\n\r\n").await;
+    let mut answer = Vec::new();
+    let _ = stream.read_to_end(&mut answer).await;
+    (String::from_utf8_lossy(&first).into_owned(), String::from_utf8_lossy(&answer).into_owned())
+}
+
+#[tokio::test]
+async fn a_body_that_waits_to_be_asked_for_is_inspected_like_any_other() {
+    let inspect = palisade::inspect::InspectLayer::new().mode(palisade::Mode::Enforce);
+    let echo = axum::routing::post(|body: String| async { body });
+    let addr = serve(stack().inspect(inspect).build().unwrap().wrap(Router::new().route("/", echo))).await;
+    for (body, status, rest) in
+        [("Tom & Jerry's best of", "200", "Tom & Jerry's best of"), ("1' OR '1'='1' -- ", "400", "sql-injection")]
+    {
+        let (first, answer) = expecting(addr, body).await;
+        assert_eq!(first, "HTTP/1.1 100 Continue\r\n\r\n");
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status}")) && answer.contains(rest), "{answer}");
+    }
+}
