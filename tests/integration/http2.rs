@@ -365,3 +365,22 @@ fn limits_of_nothing_are_mistakes() {
     let nothing = Http2::new().streams(0).ping(Duration::ZERO).ping_timeout(Duration::ZERO);
     assert_eq!(Server::builder().http2(nothing).build().unwrap_err().mistakes().len(), 3);
 }
+
+#[tokio::test]
+async fn a_body_over_http_2_is_inspected_and_reaches_the_handler_whole() {
+    let inspect = palisade::inspect::InspectLayer::new().mode(palisade::Mode::Enforce);
+    let app = Router::new().route("/", post(|body: String| async { body }));
+    let server = run(Server::builder(), stack().inspect(inspect).build().unwrap().wrap(app)).await;
+    let client = Client::to(&server).await;
+    for (pieces, status, content) in [
+        (["Tom & Jerry's ", "best of"], 200, "Tom & Jerry's best of"),
+        (["1' OR ", "'1'='1' -- "], 400, "sql-injection"),
+    ] {
+        let body = Body::from_stream(stream::iter(pieces.map(Ok::<_, Infallible>)));
+        let request = Request::post("http://localhost/").header("content-type", "text/plain").body(body).unwrap();
+        let response = client.send(request).await.unwrap();
+        assert_eq!(response.status().as_u16(), status);
+        let body = response.into_body().collect().await.unwrap().to_bytes();
+        assert!(String::from_utf8_lossy(&body).contains(content), "{body:?}");
+    }
+}
