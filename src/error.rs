@@ -5,6 +5,9 @@ mod respond;
 
 use std::{convert::Infallible, fmt};
 
+#[cfg(feature = "logs")]
+pub(crate) use self::app::chain;
+
 pub use self::{
     app::{AppError, BoxError},
     respond::{Failed, Respond},

@@ -28,7 +28,7 @@
 
 use std::{
     future::Future,
-    mem,
+    iter, mem,
     ops::ControlFlow,
     pin::Pin,
     task::{Context, Poll},
@@ -390,7 +390,8 @@ impl<G: Guard> http_body::Body for WatchedBody<G> {
 
 /// The panic that a watch further in has caught and handed on as an error, under as many wrappings as there are layers.
 fn panic_in<'a>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a Panic> {
-    error.downcast_ref().or_else(|| panic_in(error.source()?))
+    // Some errors are their own source.
+    iter::successors(Some(error), |error| error.source()).take(64).find_map(|error| error.downcast_ref())
 }
 
 #[cfg(test)]

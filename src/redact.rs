@@ -6,10 +6,10 @@
 
 use std::{borrow::Cow, fmt, sync::LazyLock};
 
-use regex::Regex;
+use regex::{Captures, Regex};
 
-/// What is left of a match: the first group, and a word in the secret's place.
-const KEPT: &str = "${1}[redacted]";
+/// What stands in a secret's place.
+const REDACTED: &str = "[redacted]";
 
 /// What a name of a secret has in it, in small and in capitals. Where `_` stands, `-` or nothing may.
 const NAMES: [&str; 13] = [
@@ -29,9 +29,9 @@ const NAMES: [&str; 13] = [
 ];
 
 /// What stands between a name and its value, anywhere.
-const BETWEEN: &str = r#"\\?["']?\s*[=:]\s*"#;
+const BETWEEN: &str = r#"(?:(?:\\*["']|%2[27])\s*(?:=>|[=:,]|%3[DdAa])|\s*(?:=>|[=:]|%3[DdAa]))\s*"#;
 /// The same in what a client is told, where `password: too short` is a sentence.
-const BETWEEN_STRICT: &str = r#"(?:\\?["']\s*[=:]\s*|\s*=\s*|:)"#;
+const BETWEEN_STRICT: &str = r#"(?:(?:\\*["']|%2[27])\s*(?:=>|[=:,]|%3[DdAa])\s*|\s*(?:=>|=|%3[DdAa])\s*|:)"#;
 
 static SECRETS: LazyLock<Vec<Regex>> = LazyLock::new(|| patterns(BETWEEN));
 static SECRETS_FOR_CLIENTS: LazyLock<Vec<Regex>> = LazyLock::new(|| patterns(BETWEEN_STRICT));
@@ -39,25 +39,47 @@ static SECRETS_FOR_CLIENTS: LazyLock<Vec<Regex>> = LazyLock::new(|| patterns(BET
 /// Each keeps its first group, and loses the rest.
 fn patterns(between: &str) -> Vec<Regex> {
     let words = NAMES.join("|").replace('_', "[_-]?");
-    let named = [
-        r"(?i)([A-Za-z0-9_.-]*(?:",
-        &words,
-        r")[A-Za-z0-9_-]*",
-        between,
-        r"(?:(?:bearer|basic)\s+)?)",
-        r#"(?:\\"[^"\\]*(?:\\")?|"(?:[^"\\]|\\.)*"?|'[^']*'?|[^\s"'&,;)}\[\]]+)"#,
-    ];
+    let name = format!("[A-Za-z0-9_.-]*(?:{words})[A-Za-z0-9_-]*");
     let patterns = [
-        // postgres://user:password@host. No look-ahead: the `@` goes too.
-        r"(://)[^/\s@]+@",
-        // password=abc, "client_secret": "abc", api-key: abc; with a scheme before the value
-        &named.concat(),
+        // postgres://user:password@host, with an `@` or a `/` in the password. No look-ahead: the last `@` goes too.
+        r"(://)(?:[^/\s]+|[^\s/@:]+:[^\s@0-9/][^\s@]*)@".to_owned(),
+        // The whole of a header: Cookie: a=b; c=d, Authorization: Token abc
+        r#"(?i)(cookie\\*["']?\s*[:=]\s*\\*["']?)[^\s=;,"'\\]+=[^\r\n"'\\]*"#.to_owned(),
+        r#"(?i)(authorization\\*["']?\s*[:=]\s*\\*["']?)[A-Za-z][A-Za-z0-9_-]*[ \t]+[^\s"',;)}\\]+"#.to_owned(),
+        // A field of a form with files, and an element.
+        format!(r#"(?i)(name\\*=\\*"?{name}"?[^\n]*(?:\n[^\r\n]+)*\r?\n\r?\n)[^\r\n]+"#),
+        format!(r"(?i)(<{name}(?:\s[^<>]*)?>)[^<]+"),
+        // password=abc, "client_secret": "abc", api-key: abc, token: Some("abc"), {"password": ["abc"]}
+        format!(
+            r#"(?i)({name}{between})(?:b?\\+"[^"\\]*(?:\\+")?|b?"(?:[^"\\]|\\.)*"?|'[^']*'?|[A-Za-z_:]*[\[({{][^\])}}]*[\])}}]*|[^\s"'&,;)}}\[\]<]+)"#
+        ),
         // Bearer abc, Basic abc: after the names, which know their schemes
-        r"(?i)(\b(?:bearer|basic)\s+)[A-Za-z0-9._~+/=-]{8,}",
+        r"(?i)(\b(?:bearer|basic)(?:\s|%20|\+)+)[A-Za-z0-9._~+/=-]{8,}".to_owned(),
         // A JSON web token, wherever it stands.
-        r"()\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]+\.?[A-Za-z0-9_-]*",
+        r"()\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]+\.?[A-Za-z0-9_-]*".to_owned(),
     ];
-    patterns.into_iter().filter_map(|pattern| Regex::new(pattern).ok()).collect()
+    patterns.iter().filter_map(|pattern| Regex::new(pattern).ok()).collect()
+}
+
+/// A text that is cut is read this much further, so that a secret at the cut is seen whole.
+const MARGIN: usize = 2048;
+
+/// The beginning of the text, without its secrets; and whether that was all of it.
+pub(crate) fn redacted_head(text: &str, longest: usize) -> (Cow<'_, str>, bool) {
+    if text.len() <= longest {
+        return (redacted(text), true);
+    }
+    let read = head(text, longest + MARGIN);
+    let less = redacted(read);
+    // What is at the end of what was read, may be the first half of a secret.
+    let room = if read.len() < text.len() { less.len().saturating_sub(MARGIN) } else { less.len() };
+    (head(&less, room.min(longest)).to_owned().into(), false)
+}
+
+/// As much of a text as has room, in whole characters.
+pub(crate) fn head(text: &str, room: usize) -> &str {
+    let end = (0..=room.min(text.len())).rev().find(|end| text.is_char_boundary(*end));
+    &text[..end.unwrap_or_default()]
 }
 
 /// The text without its secrets.
@@ -77,10 +99,26 @@ fn replaced<'a>(text: &'a str, secrets: &[Regex]) -> Cow<'a, str> {
     if !is_suspect(text) {
         return Cow::Borrowed(text);
     }
-    secrets.iter().fold(Cow::Borrowed(text), |text, secret| match secret.replace_all(&text, KEPT) {
-        Cow::Borrowed(_) => text,
-        Cow::Owned(less) => Cow::Owned(less),
+    secrets.iter().fold(Cow::Borrowed(text), |text, secret| {
+        let kept = |found: &Captures<'_>| {
+            let (whole, before) = (&found[0], &found[1]);
+            if is_sentence(before, &whole[before.len()..]) { whole.to_owned() } else { format!("{before}{REDACTED}") }
+        };
+        match secret.replace_all(&text, kept) {
+            Cow::Borrowed(_) => text,
+            Cow::Owned(less) => Cow::Owned(less),
+        }
     })
+}
+
+/// `cannot refresh token: connection refused`: a word in small letters is no token, though it may be a password.
+fn is_sentence(before: &str, value: &str) -> bool {
+    let word = before.trim_end_matches(' ').strip_suffix(':').filter(|word| word.len() + 1 < before.len());
+    let is_password = |word: &str| {
+        let word = word.to_ascii_lowercase();
+        ["pass", "pwd", "secret", "\"", "'"].iter().any(|part| word.contains(part))
+    };
+    word.is_some_and(|word| !is_password(word)) && value.bytes().all(|byte| byte.is_ascii_lowercase())
 }
 
 /// Whether a name says that its value is a secret.
@@ -119,53 +157,31 @@ fn begins(mut text: &[u8], word: &str) -> bool {
 
 /// Whether any pattern could match. Nearly no text has that in it, and to see so costs a hundredth of asking the patterns.
 ///
-/// Each pattern has a byte that is rare elsewhere. What is not ASCII beside one is left to the patterns, and so are the two
-/// letters beyond ASCII that are an `s` and a `k` to them.
+/// Either it has the name of a secret in it, or what is rare in other texts. What is not ASCII beside one is left to the patterns, and
+/// so are the two letters beyond ASCII that are an `s` and a `k` to them.
 fn is_suspect(text: &str) -> bool {
     let bytes = text.as_bytes();
     let mut anchors = bytes.iter().enumerate().filter(|(_, byte)| ANCHORS[usize::from(**byte)]);
-    anchors.any(|(at, byte)| match byte {
-        b'=' | b':' => names_value(&bytes[..at]) || holds_user(&bytes[at + 1..]),
-        b'b' | b'B' => ["bearer", "basic"].iter().any(|scheme| {
-            begins(&bytes[at..], scheme)
-                && bytes
-                    .get(at + scheme.len())
-                    .is_some_and(|next| next.is_ascii_whitespace() || !next.is_ascii() || *next == 0x0b)
-        }),
-        b'J' => bytes[..at].ends_with(b"ey"),
-        0xbf => bytes[..at].ends_with(b"\xc5"),
-        0xaa => bytes[..at].ends_with(b"\xe2\x84"),
-        _ => false,
-    })
+    names_secret(bytes)
+        || anchors.any(|(at, byte)| match byte {
+            b':' => bytes[at + 1..].starts_with(b"//") && bytes[at..].contains(&b'@'),
+            b'b' | b'B' => begins(&bytes[at..], "bearer") || begins(&bytes[at..], "basic"),
+            b'J' => bytes[..at].ends_with(b"ey"),
+            0xbf => bytes[..at].ends_with(b"\xc5"),
+            0xaa => bytes[..at].ends_with(b"\xe2\x84"),
+            _ => false,
+        })
 }
 
-/// The rare byte of each pattern, and the last of the two letters beyond ASCII.
+/// The rare byte of each pattern without a name, and the last of the two letters beyond ASCII.
 const ANCHORS: [bool; 256] = {
-    let (anchors, mut is_anchor, mut at) = (*b"=:bBJ\xbf\xaa", [false; 256], 0);
+    let (anchors, mut is_anchor, mut at) = (*b":bBJ\xbf\xaa", [false; 256], 0);
     while at < anchors.len() {
         is_anchor[anchors[at] as usize] = true;
         at += 1;
     }
     is_anchor
 };
-
-/// Whether this text, which an `=` or a `:` follows, ends in the name of a secret.
-fn names_value(before: &[u8]) -> bool {
-    let is_space = |byte: &u8| byte.is_ascii_whitespace() || *byte == 0x0b;
-    let end = before.iter().rposition(|byte| !is_space(byte)).map_or(0, |last| last + 1);
-    let before = &before[..end];
-    let before = before.strip_suffix(b"\"").or(before.strip_suffix(b"'")).unwrap_or(before);
-    let before = before.strip_suffix(b"\\").unwrap_or(before);
-    let is_name = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.');
-    let start = before.iter().rposition(|byte| !is_name(byte)).map_or(0, |last| last + 1);
-    names_secret(&before[start..]) || before[..start].last().is_some_and(|byte| !byte.is_ascii())
-}
-
-/// Whether this text, which follows a `:`, goes on as a URL with a user.
-fn holds_user(after: &[u8]) -> bool {
-    let end = |byte: &u8| matches!(byte, b'/' | b'@') || byte.is_ascii_whitespace();
-    after.strip_prefix(b"//").is_some_and(|rest| rest.iter().find(|byte| end(byte)) == Some(&b'@'))
-}
 
 /// A value that is never printed: its `Debug` and `Display` are `[redacted]`, whatever is in it.
 ///
@@ -223,18 +239,41 @@ mod tests {
 
     #[test]
     fn what_reads_like_a_secret_is_taken_out() {
-        assert_eq!(SECRETS.len(), 4, "every pattern compiles");
+        assert_eq!(SECRETS.len(), 8, "every pattern compiles");
         for (text, expected) in [
             ("postgres://admin:hunter2@db:5432/shop: no route", "postgres://[redacted]db:5432/shop: no route"),
-            ("Authorization: Bearer abcdef", "Authorization: Bearer [redacted]"),
-            ("authorization=Basic YWRhOnB3", "authorization=Basic [redacted]"),
+            ("Authorization: Bearer abcdef", "Authorization: [redacted]"),
+            ("authorization=Basic YWRhOnB3", "authorization=[redacted]"),
             ("got Bearer abc.def-12 from", "got Bearer [redacted] from"),
             ("GET /a?token=abc&page=2", "GET /a?token=[redacted]&page=2"),
             (r#"{"password":"hun\"ter2","user":"ada"}"#, r#"{"password":[redacted],"user":"ada"}"#),
             (r#"body: "{\"password\":\"hunter2\",\"a\":1}""#, r#"body: "{\"password\":[redacted],\"a\":1}""#),
             ("client_secret: 'a b c', x", "client_secret: [redacted], x"),
             ("X-Api-Key: k1, more", "X-Api-Key: [redacted], more"),
-            ("cookie: session=abc; other=def", "cookie: [redacted]; other=def"),
+            ("cookie: session=abc; other=def", "cookie: [redacted]"),
+            ("Cookie: theme=dark; session=abc\nHost: a", "Cookie: [redacted]\nHost: a"),
+            ("Authorization: Token abc", "Authorization: [redacted]"),
+            (r#"Login { user: "ada", password: Some("abc") }"#, r#"Login { user: "ada", password: [redacted] }"#),
+            (
+                r#"Object {"password": String("abc"), "a": Number(1)}"#,
+                r#"Object {"password": [redacted], "a": Number(1)}"#,
+            ),
+            (r#"{"password":["abc","def"],"a":1}"#, r#"{"password":[redacted],"a":1}"#),
+            (r#"{"password":{"value":"abc"}}"#, r#"{"password":[redacted]"#),
+            (r#"{\\\"password\\\":\\\"abc\\\"}"#, r#"{\\\"password\\\":[redacted]}"#),
+            (r#"Tok { token: Tok("abc"), b: b"x" }"#, r#"Tok { token: [redacted], b: b"x" }"#),
+            (r#"password: b"abc", c"#, "password: [redacted], c"),
+            (r#"[("token", "abc"), ("page", "2")]"#, r#"[("token", [redacted]), ("page", "2")]"#),
+            ("at /a?q=1&token%3Dabc", "at /a?q=1&token%3D[redacted]"),
+            ("%7B%22password%22%3A%22abc%22%7D", "%7B%22password%22%3A[redacted]"),
+            ("password => abc", "password => [redacted]"),
+            ("<login><password>abc</password></login>", "<login><password>[redacted]</password></login>"),
+            (
+                "Content-Disposition: form-data; name=\"password\"\r\n\r\nabc\r\n--b",
+                "Content-Disposition: form-data; name=\"password\"\r\n\r\n[redacted]\r\n--b",
+            ),
+            ("postgres://u:p@q@host/db", "postgres://[redacted]host/db"),
+            ("postgres://u:a/b@host/db", "postgres://[redacted]host/db"),
             ("AWS_SECRET_ACCESS_KEY=abc/def+ghi", "AWS_SECRET_ACCESS_KEY=[redacted]"),
             ("jwt eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.sig", "jwt [redacted]"),
         ] {
@@ -252,6 +291,9 @@ mod tests {
             "password too short",
             "unexpected token `}` in line 3",
             "basic auth is off",
+            "cannot refresh token: connection refused",
+            "bad cookie: invalid utf-8",
+            "http://host:3000/@scope/package",
         ] {
             assert_eq!(redacted(text), text);
         }
@@ -259,7 +301,7 @@ mod tests {
 
     #[test]
     fn a_client_is_told_no_secret_and_every_sentence() {
-        assert_eq!(SECRETS_FOR_CLIENTS.len(), 4, "every pattern compiles");
+        assert_eq!(SECRETS_FOR_CLIENTS.len(), 8, "every pattern compiles");
         for (text, expected) in [
             ("password: must have 8 characters", "password: must have 8 characters"),
             (
@@ -271,7 +313,7 @@ mod tests {
             ("at token:abc", "at token:[redacted]"),
             (r#"in {"password": "abc"}"#, r#"in {"password": [redacted]}"#),
             ("postgres://a:b@c", "postgres://[redacted]c"),
-            ("Authorization: Bearer abcdefghi", "Authorization: Bearer [redacted]"),
+            ("Authorization: Bearer abcdefghi", "Authorization: [redacted]"),
         ] {
             assert_eq!(told(text.to_owned().into()), expected);
         }
@@ -302,7 +344,7 @@ mod tests {
         #[test]
         fn a_text_that_is_not_suspect_has_nothing_for_a_pattern(
             parts in proptest::collection::vec(
-                "password|PWD|to\u{212a}en|\u{17f}ecret|ba\u{17f}ic|api-key|[=: ]|\\\\|[\"']|\u{a0}|\u{b}|bearer|Basic|[a-z]{8}|://|@|/|eyJ|\\.|\u{e9}",
+                "password|PWD|to\u{212a}en|<|>|\\(|name=|\n|%3D|,|\u{17f}ecret|ba\u{17f}ic|api-key|[=: ]|\\\\|[\"']|\u{a0}|\u{b}|bearer|Basic|[a-z]{8}|://|@|/|eyJ|\\.|\u{e9}",
                 0..12,
             ),
         ) {

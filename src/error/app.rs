@@ -135,16 +135,14 @@ impl AppError {
 }
 
 /// An error and all that it stands on, in one line.
-pub(super) fn chain(error: &(dyn StdError + 'static)) -> String {
+pub(crate) fn chain(error: &(dyn StdError + 'static)) -> String {
     // Twice the same is what wrappers that print their source say.
     let mut texts = vec![error.to_string()];
-    let mut source = error.source();
-    while let Some(error) = source.filter(|_| texts.len() < LONGEST_CHAIN) {
+    for error in std::iter::successors(error.source(), |error: &&dyn StdError| (*error).source()).take(LONGEST_CHAIN) {
         let text = error.to_string();
         if texts.last() != Some(&text) {
             texts.push(text);
         }
-        source = error.source();
     }
     texts.join(": ")
 }

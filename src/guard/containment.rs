@@ -130,7 +130,7 @@ fn span(facts: &Facts) -> Span {
         request_id = facts.request_id().map(tracing::field::display),
         trace_id = facts.logged_trace_id(),
         user = facts.principal().map(|principal| principal.id()),
-        tier = facts.tier(),
+        tier = facts.tier().or_else(|| facts.principal()?.tier_name()),
     )
 }
 

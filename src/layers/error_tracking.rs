@@ -38,7 +38,7 @@ use self::{failure::Reporters, statistics::Statistics};
 use crate::{
     End, Facts, Guard, Rejection, Response,
     guard::{Guarded, panic::caught},
-    redact::redacted,
+    redact::{redacted, redacted_head},
 };
 
 /// On an answer of 500 or more that is no failure: a probe that says the service is not ready has done its work.
@@ -54,6 +54,9 @@ pub struct ErrorTrackingLayer {
     keeps_headers: bool,
     is_traced: bool,
 }
+
+/// What is longer of a cause is nobody's to read, and a client may have written it.
+const LONGEST_CAUSE: usize = 16 * 1024;
 
 impl ErrorTrackingLayer {
     /// Counts from now on.
@@ -96,8 +99,9 @@ impl ErrorTrackingLayer {
     }
 
     fn failed(&self, failure: &Failure<'_>) {
-        let failure = Failure { cause: &redacted(failure.cause), ..*failure };
-        log(&failure, &self.reporters.0);
+        let failure = Failure { cause: &redacted_head(failure.cause, LONGEST_CAUSE).0, ..*failure };
+        // A subscriber that panics takes nobody else's report away.
+        let _ = caught(|| log(&failure, &self.reporters.0));
         self.statistics.failure(&failure);
         self.each_reporter(|reporter| reporter.report(&failure));
     }
@@ -123,6 +127,8 @@ pub struct Pending {
     facts: Facts,
     /// 0 until there is an answer.
     status: u16,
+    /// One failure is told of once, though its body may break off too.
+    has_failed: bool,
     is_traced: bool,
 }
 
@@ -136,7 +142,7 @@ impl Guard for ErrorTrackingLayer {
         if self.keeps_headers {
             facts.keep_headers(&head.headers);
         }
-        ControlFlow::Continue(Pending { facts, status: 0, is_traced: self.is_traced })
+        ControlFlow::Continue(Pending { facts, status: 0, has_failed: false, is_traced: self.is_traced })
     }
 
     fn on_response(&self, pending: &mut Pending, response: &mut Response) {
@@ -160,17 +166,18 @@ impl Guard for ErrorTrackingLayer {
             let cause = rejection.and_then(Rejection::reported_cause).unwrap_or("none given");
             let is_panic = rejection.is_some_and(Rejection::is_panic);
             let error_type = rejection.and_then(Rejection::reported_type);
+            pending.has_failed = true;
             self.failed(&Failure { facts, status: status.as_u16(), reason, cause, error_type, is_panic });
         }
     }
 
-    fn on_end(&self, Pending { facts, status, is_traced }: Pending, end: End) {
+    fn on_end(&self, Pending { facts, status, has_failed, is_traced }: Pending, end: End) {
         let broke = match end {
             End::Panicked(message) => Some(("body-panic", message, true)),
             End::Failed(error) => Some(("broken-off", error, false)),
             End::Complete | End::Aborted => None,
         };
-        if let Some((reason, cause, is_panic)) = broke {
+        if let Some((reason, cause, is_panic)) = broke.filter(|_| !has_failed) {
             self.failed(&Failure { facts: &facts, status: 0, reason, cause, error_type: None, is_panic });
         }
         if is_traced {

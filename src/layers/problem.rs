@@ -18,7 +18,12 @@ use http_body::Body as _;
 use http_body_util::BodyExt as _;
 use tower_layer::Layer;
 
-use crate::{Facts, Guard, Kind, Rejection, Response, guard::Guarded, redact::told, rejection::CustomKind};
+use crate::{
+    Facts, Guard, Kind, Rejection, Response,
+    guard::Guarded,
+    redact::{redacted_head, told},
+    rejection::CustomKind,
+};
 
 /// A text longer than this is no message for a client.
 const LONGEST_DETAIL: usize = 1024;
@@ -77,8 +82,12 @@ fn text_of(body: Body, headers: &HeaderMap) -> (String, bool) {
     }
     let Some(Ok(body)) = body.collect().now_or_never() else { return ("(not readable)".to_owned(), false) };
     let bytes = body.to_bytes();
-    let kept = &bytes[..bytes.len().min(LONGEST_DETAIL)];
-    (String::from_utf8_lossy(kept).into_owned(), kept.len() == bytes.len())
+    let kept = &bytes[..bytes.len().min(8 * LONGEST_DETAIL)];
+    let text = String::from_utf8_lossy(kept);
+    // A secret at the cut is seen whole, or not kept.
+    let (text, complete) =
+        if bytes.len() > LONGEST_DETAIL { redacted_head(&text, LONGEST_DETAIL) } else { (text, true) };
+    (text.into_owned(), complete)
 }
 
 /// Whether [`text_of`] would have all of it.

@@ -65,8 +65,11 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for LineLayer {
 
     fn on_record(&self, id: &Id, values: &Record<'_>, context: Context<'_, S>) {
         let Some(span) = context.span(id) else { return };
+        // Apart: a value's `Display` may log, or panic, and the span is locked for whoever else is in it.
+        let mut fields = Fields::default();
+        fields.record(self.form, |visitor| values.record(visitor));
         if let Some(known) = span.extensions_mut().get_mut::<Remembered>() {
-            known.fields.record(self.form, |visitor| values.record(visitor));
+            known.fields.adopt(&fields, true);
         }
     }
 
@@ -125,7 +128,7 @@ impl Directives {
             // What selects spans or fields would be taken for a name, which nothing has.
             let is_name = |char: char| char.is_alphanumeric() || "_:-=./".contains(char);
             match directive.parse::<Targets>() {
-                Ok(read) if directive.chars().all(is_name) && !directive.ends_with('=') => {
+                Ok(read) if directive.chars().all(is_name) && !directive.ends_with('=') && !is_misspelt(directive) => {
                     targets.extend(read.iter());
                     if let Some(level) = read.default_level() {
                         targets = targets.with_default(level);
@@ -140,6 +143,11 @@ impl Directives {
         }
         mistakes.or(Self { said: directives.join(","), targets })
     }
+}
+
+/// Whether a word without a level is meant to be one. As a target it would say everything of that name, and nothing else would be said.
+fn is_misspelt(directive: &str) -> bool {
+    !directive.contains('=') && !directive.contains("::") && directive.parse::<LevelFilter>().is_err()
 }
 
 impl Levels {

@@ -9,7 +9,8 @@ use tracing::{
 };
 
 use crate::{
-    redact::{names_secret, redacted},
+    error::chain,
+    redact::{head, names_secret, redacted_head},
     text::{push_json, push_visible},
 };
 
@@ -143,6 +144,26 @@ impl Fields {
         record(&mut Visitor { value: &mut value, write: &mut |name, value| self.set(form, name, value) });
     }
 
+    /// Takes over those of others, with or without what is here already.
+    pub(super) fn adopt(&mut self, others: &Self, replaces: bool) {
+        for entry in &others.entries {
+            let name = &others.text[entry.name.clone()];
+            let known = self.entries.iter().position(|known| self.text[known.name.clone()] == *name);
+            if known.is_some() && !replaces {
+                continue;
+            }
+            let start = self.text.len();
+            self.text.extend_from_slice(&others.text[entry.whole.clone()]);
+            let moved =
+                |range: &Range<usize>| range.start - entry.whole.start + start..range.end - entry.whole.start + start;
+            let entry = Entry { name: moved(&entry.name), whole: moved(&entry.whole) };
+            match known {
+                Some(known) => self.entries[known] = entry,
+                None => self.entries.push(entry),
+            }
+        }
+    }
+
     fn set(&mut self, form: Form, name: &str, value: &Value<'_>) {
         let start = self.text.len();
         let name = form.name(&mut self.text, 0, name);
@@ -183,22 +204,9 @@ impl Line {
     /// Adds what is known from a span, the innermost first. What is there stays, unless the request itself says otherwise.
     pub(super) fn context(&mut self, fields: &Fields, is_request: bool) {
         for entry in &fields.entries {
-            let name = &fields.text[entry.name.clone()];
-            self.seen |= bit(name);
-            let known = self.context.entries.iter().position(|known| self.context.text[known.name.clone()] == *name);
-            if known.is_some() && !is_request {
-                continue;
-            }
-            let start = self.context.text.len();
-            self.context.text.extend_from_slice(&fields.text[entry.whole.clone()]);
-            let moved =
-                |range: &Range<usize>| range.start - entry.whole.start + start..range.end - entry.whole.start + start;
-            let entry = Entry { name: moved(&entry.name), whole: moved(&entry.whole) };
-            match known {
-                Some(known) => self.context.entries[known] = entry,
-                None => self.context.entries.push(entry),
-            }
+            self.seen |= bit(&fields.text[entry.name.clone()]);
         }
+        self.context.adopt(fields, is_request);
     }
 
     /// The whole line, with its line feed. Of what came through `log`, its own fields of where it is from are left out.
@@ -286,12 +294,10 @@ impl Visitor<'_> {
         if names_secret(field.name().as_bytes()) {
             return self.secret(field);
         }
-        let shown = head(text, LONGEST);
-        if shown.len() < text.len() {
-            let text = redacted(shown).into_owned() + "…";
-            return (self.write)(field.name(), &Value::Text(&text));
+        match redacted_head(text, LONGEST) {
+            (text, true) => (self.write)(field.name(), &Value::Text(&text)),
+            (text, false) => (self.write)(field.name(), &Value::Text(&(text.into_owned() + "…"))),
         }
-        (self.write)(field.name(), &Value::Text(&redacted(text)));
     }
 
     /// What is formatted only to be written.
@@ -307,7 +313,9 @@ impl Visitor<'_> {
     }
 
     fn number(&mut self, field: &Field, number: fmt::Arguments<'_>) {
-        if names_secret(field.name().as_bytes()) {
+        // How many tokens a model took is no secret.
+        let counts = ["tokens", "count"].iter().any(|word| field.name().contains(word));
+        if !counts && names_secret(field.name().as_bytes()) {
             return self.secret(field);
         }
         self.value.clear();
@@ -356,9 +364,7 @@ impl Visit for Visitor<'_> {
     }
 
     fn record_error(&mut self, field: &Field, value: &(dyn std::error::Error + 'static)) {
-        let sources = std::iter::successors(value.source(), |error| error.source());
-        let told = sources.fold(value.to_string(), |told, source| format!("{told}: {source}"));
-        self.text(field, &told);
+        self.text(field, &chain(value));
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
@@ -366,21 +372,12 @@ impl Visit for Visitor<'_> {
     }
 }
 
-/// As much of a text as has room, in whole characters.
-fn head(text: &str, room: usize) -> &str {
-    if text.len() <= room {
-        return text;
-    }
-    let end = (0..=room).rev().find(|end| text.is_char_boundary(*end));
-    &text[..end.unwrap_or_default()]
-}
-
-/// Takes a little more than is shown, so that the cut is seen.
+/// Takes more than is shown, so that a secret at the cut is seen.
 struct Bounded<'a>(&'a mut String);
 
 impl fmt::Write for Bounded<'_> {
     fn write_str(&mut self, piece: &str) -> fmt::Result {
-        let room = (LONGEST + 4).saturating_sub(self.0.len());
+        let room = (2 * LONGEST).saturating_sub(self.0.len());
         self.0.push_str(head(piece, room));
         // An error would be one to whoever formats.
         Ok(())

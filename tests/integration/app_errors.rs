@@ -178,3 +178,61 @@ async fn what_an_extractor_did_not_like_is_the_detail_of_a_problem() {
         assert!(status < 500 || told.is_empty(), "the text of a 500 is for the log: {problem}");
     }
 }
+
+/// An error that is its own source, as some hand-written ones are.
+#[derive(Debug)]
+struct Circle;
+
+impl fmt::Display for Circle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("round and round")
+    }
+}
+
+impl std::error::Error for Circle {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(self)
+    }
+}
+
+#[tokio::test]
+async fn an_error_that_is_its_own_source_is_told_once_like_any_other() {
+    let told = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
+    let heard = std::sync::Arc::clone(&told);
+    let stack = Stack::production().reporter(move |failure: &palisade::error_tracking::Failure<'_>| {
+        heard.lock().unwrap().push(failure.cause().to_owned());
+    });
+    let broken = || async { Body::from_stream(futures_util::stream::iter([Ok("a"), Err(Circle)])) };
+    let twice = || async {
+        let pieces = futures_util::stream::iter([Ok("a"), Err(Circle)]);
+        (axum::http::StatusCode::INTERNAL_SERVER_ERROR, Body::from_stream(pieces))
+    };
+    let routes = Router::new()
+        .route("/", get(|| async { Err::<(), AppError>(Circle.into()) }))
+        .route("/body", get(broken))
+        .route("/twice", get(twice));
+    let app = stack.build().unwrap().wrap(routes);
+    assert_eq!(send(&app, get_from(PEER, "/")).await.status, 500);
+    for path in ["/body", "/twice"] {
+        let response = tower::ServiceExt::oneshot(app.clone(), get_from(PEER, path)).await.unwrap();
+        assert!(axum::body::to_bytes(response.into_body(), usize::MAX).await.is_err(), "{path}");
+    }
+    assert_eq!(*told.lock().unwrap(), ["round and round", "round and round", "none given"]);
+}
+
+#[tokio::test]
+async fn a_secret_at_the_place_where_a_text_is_cut_is_not_left() {
+    let log = log();
+    for length in 960..1030 {
+        let text = format!(
+            "{}postgres://admin:hunter2hunter2@db/cut-{length} and more {}",
+            "y".repeat(length),
+            "z".repeat(99)
+        );
+        let route = get(move || async move { (axum::http::StatusCode::INTERNAL_SERVER_ERROR, text) });
+        let app = Stack::production().build().unwrap().wrap(Router::new().route("/", route));
+        let answer = send(&app, get_from(PEER, "/")).await;
+        let lines = log.lines_with(answer.header("x-request-id"));
+        assert!(lines.iter().any(|line| line.contains("yyyy")) && !lines.concat().contains("hunter2"), "{lines:?}");
+    }
+}

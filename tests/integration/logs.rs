@@ -222,3 +222,52 @@ fn a_mistake_in_the_environment_is_an_error_and_no_panic() {
 fn here_the_environment_is_wrong() {
     eprintln!("{}", logs::init(&LogSettings::production()).unwrap_err());
 }
+
+/// Says something whenever it is printed, or panics.
+struct Talks(bool);
+
+impl std::fmt::Display for Talks {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        assert!(!self.0, "a value that cannot be printed");
+        tracing::info!("said while it is printed");
+        f.write_str("printed")
+    }
+}
+
+#[derive(Debug)]
+struct Circle;
+
+impl std::fmt::Display for Circle {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("round and round")
+    }
+}
+
+impl std::error::Error for Circle {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(self)
+    }
+}
+
+#[test]
+fn a_value_that_logs_or_panics_or_goes_round_holds_up_nobody() {
+    let logged = Logged::new("talks", LogSettings::production());
+    tracing::dispatcher::with_default(&logged.dispatch, || {
+        for panics in [false, true, false] {
+            let span = tracing::info_span!("work", value = tracing::field::Empty);
+            let _entered = span.enter();
+            let recorded =
+                std::panic::AssertUnwindSafe(|| span.record("value", tracing::field::display(Talks(panics))));
+            assert_eq!(std::panic::catch_unwind(recorded).is_err(), panics);
+            tracing::info!(panics, "after");
+        }
+        tracing::info!(error = &Circle as &(dyn std::error::Error + 'static), prompt_tokens = 120, "circle");
+    });
+    let lines = logged.lines("app.log");
+    let after: Vec<_> =
+        lines.iter().filter(|line| line["message"] == "after").map(|line| line["value"].clone()).collect();
+    assert_eq!(after, [json!("printed"), Value::Null, json!("printed")]);
+    assert_eq!(lines.iter().filter(|line| line["message"] == "said while it is printed").count(), 2);
+    let circle = lines.iter().find(|line| line["message"] == "circle").unwrap();
+    assert_eq!((&circle["error"], &circle["prompt_tokens"]), (&json!("round and round"), &json!(120)));
+}
