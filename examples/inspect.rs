@@ -85,7 +85,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         .filter(|input| !input.is_benign() && input.values.iter().all(|(_, value)| value.len() < 4096))
         .collect();
     let ((benign_ns, bytes), (attack_ns, _)) = (time(&benign), time(&attacks));
-    let per_100 = 100.0 * benign_ns / (bytes.max(1) as f64);
+    let per_100 = if bytes == 0 { 0.0 } else { 100.0 * benign_ns / bytes as f64 };
     let megabytes = bytes as f64 * 1e3 / benign_ns.max(1.0);
     let per_attack = attack_ns / (attacks.len().max(1) as f64);
     if has("--json") {

@@ -5,7 +5,7 @@
 
 use std::{
     fs::{self, File, OpenOptions},
-    io::{self, Write as _},
+    io::{self, Read as _, Seek as _, SeekFrom, Write as _},
     path::{Path, PathBuf},
     sync::mpsc::{self, Sender},
     thread,
@@ -39,6 +39,18 @@ fn opened(path: &Path) -> io::Result<File> {
     options.open(path)
 }
 
+/// Whether the last line has no end.
+fn ends_in_a_line(path: &Path) -> io::Result<bool> {
+    let mut file = File::open(path)?;
+    let mut last = [0];
+    if file.metadata()?.len() == 0 {
+        return Ok(false);
+    }
+    file.seek(SeekFrom::End(-1))?;
+    file.read_exact(&mut last)?;
+    Ok(last != *b"\n")
+}
+
 /// A file that only this process writes to.
 #[derive(Debug)]
 pub(super) struct LogFile {
@@ -55,21 +67,29 @@ pub(super) struct LogFile {
 impl LogFile {
     /// Goes on where the last run ended.
     pub(super) fn open(directory: &Path, name: &'static str, keep: &Retention, now: SystemTime) -> io::Result<Self> {
-        let file = opened(&directory.join(name).with_extension("log"))?;
-        let known = file.metadata()?;
-        // When the last line was written; of the first no file system knows.
-        let begun = if known.len() > 0 { known.modified()? } else { now };
         let tidy = tidier(directory.to_owned(), name, keep.clone())?;
         let _ = tidy.send(());
-        Ok(Self {
-            directory: directory.to_owned(),
-            name,
-            file,
-            size: known.len(),
-            full: keep.bytes,
-            date: date(begun),
-            tidy,
-        })
+        Self::tidied_by(tidy, directory, name, keep.bytes, now)
+    }
+
+    fn tidied_by(
+        tidy: Sender<()>,
+        directory: &Path,
+        name: &'static str,
+        full: u64,
+        now: SystemTime,
+    ) -> io::Result<Self> {
+        let path = directory.join(name).with_extension("log");
+        let mut file = opened(&path)?;
+        if ends_in_a_line(&path)? {
+            // The last run was ended in the middle of it.
+            file.write_all(b"\n")?;
+        }
+        let known = file.metadata()?;
+        // When the last line was written; of the first no file system knows.
+        let begun = if known.len() > 0 { known.modified()?.max(SystemTime::UNIX_EPOCH) } else { now };
+        let (directory, size) = (directory.to_owned(), known.len());
+        Ok(Self { directory, name, file, size, full, date: date(begun), tidy })
     }
 
     /// Writes whole lines and takes them off `lines`; what is left there after an error was not written.

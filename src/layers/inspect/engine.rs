@@ -1,7 +1,7 @@
 //! Says of a value whether it looks like an attack: SQL injection, cross-site scripting, path traversal, command injection.
 //!
 //! **The rule.** A value is decoded as far as any decoder behind us might decode it, and each detector adds up what speaks for an
-//! attack and takes off what speaks for prose. From 10 points it is refused by default, from 5 where the user said strict.
+//! attack and takes off what speaks for prose. From 9 points it is refused by default, from 4 where the user said strict.
 //! Nothing is ever rewritten. This is defence in depth: bound parameters, escaped output and checked paths are the defence.
 //!
 //! ```
@@ -24,7 +24,11 @@ mod sql;
 mod traversal;
 mod verdict;
 mod words;
+mod xml;
 mod xss;
+
+/// A score at which nothing more is looked for: whoever sends so much is no customer.
+const PLENTY: i32 = 60;
 
 pub use self::{
     inspector::Inspector,

@@ -26,11 +26,7 @@ impl Directory {
 
     /// A log without the thread that tidies: the test does, when it is time.
     fn log(&self, keep: &Retention, now: SystemTime) -> LogFile {
-        LogFile {
-            tidy: mpsc::channel().0,
-            ..LogFile::open(&self.0, "app", &Retention { files: usize::MAX, age: Duration::MAX, ..keep.clone() }, now)
-                .unwrap()
-        }
+        LogFile::tidied_by(mpsc::channel().0, &self.0, "app", keep.bytes, now).unwrap()
     }
 
     fn names(&self) -> Vec<String> {
@@ -144,4 +140,22 @@ fn nobody_else_may_read_it() {
     let directory = Directory::new("mode");
     drop(directory.log(&keep(1000, 9), noon()));
     assert_eq!(fs::metadata(directory.0.join("app.log")).unwrap().permissions().mode() & 0o037, 0);
+}
+
+#[test]
+fn a_line_that_the_last_run_left_half_written_is_ended_first() {
+    let directory = Directory::new("torn");
+    for (found, then) in
+        [("{\"half\":\"of a li", "{\"half\":\"of a li\nnext\n"), ("whole\n", "whole\nnext\n"), ("", "next\n")]
+    {
+        fs::write(directory.0.join("app.log"), found).unwrap();
+        let mut log = directory.log(&keep(1000, 9), noon());
+        // Of the day on which it was found, whatever the clock of this test says.
+        log.date = date(noon());
+        write(&mut log, b"next\n", noon());
+        assert_eq!(directory.text("app.log"), then);
+    }
+    let old = File::open(directory.0.join("app.log")).unwrap();
+    old.set_modified(SystemTime::UNIX_EPOCH - DAY).unwrap();
+    let _ = directory.log(&keep(1000, 9), noon());
 }

@@ -1,6 +1,6 @@
 //! A value as the last decoder on its way would read it, in one pass.
 //!
-//! **The normal form.** No `%HH` and no `%uHHHH`, no overlong UTF-8, no full-width ASCII, no NUL. Each byte is appended to what is
+//! **The normal form.** No `%HH` and no `%uHHHH`, no overlong UTF-8, no full-width ASCII, no NUL (a vertical tab stands for it). Each byte is appended to what is
 //! decoded already, and where that makes an escape at the end, the escape is replaced and looked at again: nested encodings
 //! fall together like a row of dominoes, each step shortens the text, and the whole is linear however deep they go.
 
@@ -30,11 +30,9 @@ pub(super) fn canonical(value: &[u8], out: &mut Vec<u8>) -> Signals {
 fn push(byte: u8, out: &mut Vec<u8>, signals: &mut Signals) {
     let mut next = Some(byte);
     while let Some(byte) = next.take() {
-        if byte == 0 {
-            signals.nul = true;
-            return;
-        }
-        out.push(byte);
+        // Where a database or a browser sees anything in it, it sees a blank.
+        signals.nul |= byte == 0;
+        out.push(if byte == 0 { 0x0B } else { byte });
         let Some((length, decoded)) = escape_at_end(out, signals) else { return };
         out.truncate(out.len() - length);
         match decoded {

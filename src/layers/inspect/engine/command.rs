@@ -1,6 +1,7 @@
 //! Command injection: what a shell, or an interpreter on the server, would run of the value.
 
 mod code;
+mod name;
 mod shell;
 mod windows;
 
@@ -11,28 +12,47 @@ use super::{
 };
 
 /// Whether it is worth a look.
-pub(super) fn may_be(made: Made) -> bool {
-    made.has(has::SEMICOLON | has::PIPE | has::AMPERSAND | has::DOLLAR | has::BACKTICK | has::NEWLINE | has::PERCENT)
-        && made.has(has::LETTER)
-        || made.names(mark::COMMAND | mark::AMBIGUOUS | mark::CODE)
-        || made.has(has::BRACE)
-        || made.has(has::SLASH) && made.has(has::QUESTION | has::BRACKET | has::BACKSLASH)
-        || made.has(has::LESS) && made.has(has::QUESTION | has::PARENTHESIS)
+pub(super) fn may_be(made: Made, text: &[u8]) -> bool {
+    // Where quotes and backslashes may hide a command from the gate.
+    let separated = made.has(has::SEMICOLON | has::PIPE | has::AMPERSAND);
+    let hidden = made.has(has::BACKSLASH) || made.has(has::QUOTE) && made.has(has::PIPE | has::AMPERSAND);
+    made.has(has::DOLLAR | has::CODE | has::HOLES)
+        || separated && hidden
+        || made.has(has::NEWLINE | has::BACKSLASH) && made.names(mark::COMMAND)
+        || begins(text)
+}
+
+/// Whether something stands at the beginning that separates commands, or a batch file's sentence does.
+fn begins(text: &[u8]) -> bool {
+    match text {
+        [b' ' | b'"' | b'\'' | b'+' | b'\t', next, ..] => matches!(next, b';' | b'|' | b'&' | b'\n' | b'`' | b')'),
+        [b';' | b'|' | b'&' | b'\n' | b'\r' | b'`' | b'\\', ..] | [b'(', b')', ..] => true,
+        _ => windows::may_begin(text),
+    }
 }
 
 /// What the detectors of this class share.
 struct Look<'a> {
     text: &'a [u8],
     signs: Signs,
+    /// Points of what no prose explains.
+    certain: i32,
     /// Words that hold sentences together.
     prose: i32,
     /// Rows of a Markdown table: its bars separate no commands.
     table: bool,
+    /// There are names with holes in it.
+    holes: bool,
 }
 
 impl Look<'_> {
     fn add(&mut self, points: i32, rule: &'static str, at: usize) {
         self.signs.add(points, rule, at);
+    }
+
+    fn add_certain(&mut self, points: i32, rule: &'static str, at: usize) {
+        self.certain += points;
+        self.add(points, rule, at);
     }
 
     fn starts_with(&self, at: usize, what: &str) -> bool {
@@ -41,19 +61,24 @@ impl Look<'_> {
 }
 
 pub(super) fn score(text: &[u8], made: Made, location: Location) -> Finding {
-    let bars = text.split(|byte| *byte == b'|').take(4).count() - 1;
+    let bars = if made.has(has::PIPE) { text.split(|byte| *byte == b'|').take(4).count() - 1 } else { 0 };
     let table = bars >= 3 && made.has(has::NEWLINE) && text.windows(3).any(|three| three == b"---" || three == b"--|");
-    let mut look = Look { text, signs: Signs::default(), prose: 0, table };
+    let mut look =
+        Look { text, signs: Signs::default(), certain: 0, prose: 0, table, holes: made.has(has::HOLES | has::BRACKET) };
     shell::commands(&mut look);
-    code::code(&mut look, made);
-    if made.has(has::PERCENT | has::PARENTHESIS | has::EQUALS | has::BACKSLASH | has::SLASH) {
+    code::code(&mut look, made, location);
+    if made.names(mark::BATCH) && made.has(has::CODE) {
         windows::batch(&mut look);
     }
+    windows::sentence(&mut look, 0);
     if look.signs.sum() > 0 {
         look.prose = prose(text);
     }
-    let _ = location;
-    let against = if look.prose > 1 { (look.prose * 2).min(look.signs.sum() / 2 + 2) } else { 0 };
+    let against = if look.prose > 1 {
+        (look.prose * 2).min(look.signs.sum() / 2 + 2).min(look.signs.sum() - look.certain)
+    } else {
+        0
+    };
     look.signs.less(against)
 }
 

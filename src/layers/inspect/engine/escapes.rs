@@ -105,6 +105,9 @@ fn named(after: &[u8]) -> Option<(usize, u32)> {
 fn backslash(after: &[u8]) -> Option<(usize, u32)> {
     match *after {
         [b'x' | b'X', high, low, ..] => Some((3, u32::from(hex(high)? << 4 | hex(low)?))),
+        [high @ (b'0' | b'1'), middle @ b'0'..=b'7', low @ b'0'..=b'7', ..] => {
+            Some((3, u32::from(high - b'0') << 6 | u32::from(middle - b'0') << 3 | u32::from(low - b'0')))
+        }
         [b'u' | b'U', b'{', ref digits @ ..] => {
             let (length, code) = number(digits, 16)?;
             (digits.get(length) == Some(&b'}')).then_some((length + 3, code))

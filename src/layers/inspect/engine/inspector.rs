@@ -9,8 +9,7 @@ use super::{
     gate::{Made, has},
     sql, traversal,
     verdict::{Class, Location, Scores, Sensitivity, Verdict},
-    words::mark,
-    xss,
+    xml, xss,
 };
 
 /// Looks at values and says which of them look like an attack.
@@ -75,20 +74,39 @@ impl Inspector {
     /// The clearest attack that this value looks like. The value is decoded of its transport: a name or value of a query, a string of
     /// a JSON document, never a whole body.
     pub fn inspect(&self, value: &[u8], location: Location) -> Option<Verdict> {
-        self.verdict(&self.scores(value, location))
+        let made = Made::of(&value[..value.len().min(WINDOW)]);
+        if value.len() <= WINDOW && is_clean(value, made) {
+            return None;
+        }
+        self.verdict(&self.scores_of(value, made, location))
     }
 
     /// The scores of the classes that are not off: two sensitivities can be asked of one look.
     pub fn scores(&self, value: &[u8], location: Location) -> Scores {
+        self.scores_of(value, Made::of(&value[..value.len().min(WINDOW)]), location)
+    }
+
+    /// The same, where it is known what the first window is made of.
+    fn scores_of(self, value: &[u8], made: Made, location: Location) -> Scores {
         let mut scores = Scores::default();
+        self.windows(value, made, location, &mut scores);
+        if xml::is_document(value) {
+            // Each leaf is a value of its own.
+            xml::leaves(value, |leaf| self.windows(leaf, Made::of(leaf), location, &mut scores));
+        }
+        scores
+    }
+
+    fn windows(self, value: &[u8], mut made: Made, location: Location, scores: &mut Scores) {
         let mut start = 0;
         loop {
             let end = value.len().min(start + WINDOW);
-            self.window(&value[start..end], start, location, &mut scores);
+            self.window(&value[start..end], made, start, location, scores);
             if end == value.len() {
-                return scores;
+                return;
             }
             start = end - OVERLAP;
+            made = Made::of(&value[start..value.len().min(start + WINDOW)]);
         }
     }
 
@@ -97,9 +115,8 @@ impl Inspector {
         scores.verdict_by(|class| self.sensitivity(class))
     }
 
-    fn window(self, value: &[u8], start: usize, location: Location, scores: &mut Scores) {
-        let made = Made::of(value);
-        if is_clean(made) {
+    fn window(self, value: &[u8], made: Made, start: usize, location: Location, scores: &mut Scores) {
+        if is_clean(value, made) {
             return;
         }
         SCRATCH.with(|scratch| match scratch.try_borrow_mut() {
@@ -118,7 +135,7 @@ impl Inspector {
         scratch: &mut Scratch,
     ) {
         let Scratch { canonical: decoded, unescaped, tokens } = scratch;
-        let (text, made, signals) = if made.has(has::PERCENT | has::ODD | has::CONTROL) {
+        let (text, made, signals) = if made.has(has::ENCODED) {
             let signals = canonical(value, decoded);
             (&**decoded, Made::of(decoded), signals)
         } else {
@@ -135,23 +152,28 @@ impl Inspector {
         if is_on(Class::SqlInjection) && sql::may_be(made) {
             raise(Class::SqlInjection, sql::score(text, made, location, tokens));
         }
-        if is_on(Class::PathTraversal) && traversal::may_be(made, signals) {
-            raise(Class::PathTraversal, traversal::score(text, signals, location));
+        if is_on(Class::PathTraversal) && traversal::may_be(made, signals, text) {
+            raise(Class::PathTraversal, traversal::score(text, made, signals, location));
         }
         let scripts = is_on(Class::Xss) || is_on(Class::CommandInjection);
         let escaped = scripts && made.has(has::AMPERSAND | has::BACKSLASH) && unescape(text, unescaped);
         let (text, made) = if escaped { (&**unescaped, Made::of(unescaped)) } else { (text, made) };
-        if is_on(Class::Xss) && xss::may_be(made) {
-            raise(Class::Xss, xss::score(text, made, escaped));
+        if escaped && is_on(Class::SqlInjection) && sql::may_be(made) {
+            raise(Class::SqlInjection, sql::score(text, made, location, tokens));
         }
-        if is_on(Class::CommandInjection) && command::may_be(made) {
+        if is_on(Class::Xss) && (escaped || xss::may_be(made)) {
+            raise(Class::Xss, xss::score(text, made, escaped, location));
+        }
+        if is_on(Class::CommandInjection) && command::may_be(made, text) {
             raise(Class::CommandInjection, command::score(text, made, location));
         }
     }
 }
 
-/// Letters, digits and the marks of a sentence, and no word that means anything to anybody.
-fn is_clean(made: Made) -> bool {
-    let quiet = has::LETTER | has::DIGIT | has::DOT | has::DASH;
-    made.bytes & !quiet == 0 && !made.names(!mark::PROSE)
+/// Nothing to decode, and nothing that any detector wants to see.
+fn is_clean(value: &[u8], made: Made) -> bool {
+    !made.has(has::ENCODED | has::AMPERSAND | has::BACKSLASH | has::MARKUP)
+        && !sql::may_be(made)
+        && !traversal::may_be(made, Signals::default(), value)
+        && !command::may_be(made, value)
 }

@@ -1,6 +1,9 @@
 //! SQL injection: what the value would be inside a statement, in each of the quotes it may stand in.
 
+mod expression;
+mod other;
 mod phrase;
+mod query;
 mod sentence;
 mod token;
 
@@ -10,9 +13,10 @@ use self::{
     token::{Context, Tokens},
 };
 use super::{
-    gate::{Made, has},
+    PLENTY,
+    gate::{Made, has, is_word},
     verdict::{Finding, Location},
-    words::mark,
+    words::{self, Sql, mark},
 };
 
 /// Tokens that are judged together. What an attack says, it says within so many; and prose before it does not hide it.
@@ -22,51 +26,53 @@ const SHARED: usize = 48;
 
 /// Whether it is worth a look.
 pub(super) fn may_be(made: Made) -> bool {
-    let punctuated = made.has(
-        has::QUOTE
-            | has::EQUALS
-            | has::PARENTHESIS
-            | has::SEMICOLON
-            | has::HASH
-            | has::STAR
-            | has::PIPE
-            | has::AT
-            | has::DIGIT
-            | has::LESS
-            | has::GREATER,
-    );
+    let compares = made.has(has::EQUALS | has::LESS);
     made.names(mark::SQL)
-        || made.names(mark::CONNECTIVE) && punctuated
-        || made.has(has::QUOTE)
-            && made.has(
-                has::EQUALS
-                    | has::PIPE
-                    | has::OPERATOR
-                    | has::DASH
-                    | has::STAR
-                    | has::HASH
-                    | has::PARENTHESIS
-                    | has::SEMICOLON
-                    | has::LESS
-                    | has::GREATER
-                    | has::AMPERSAND
-                    | has::SLASH,
-            )
-        || made.has(has::DASH | has::HASH | has::STAR) && made.has(has::DIGIT | has::PARENTHESIS)
-        || made.has(has::PARENTHESIS)
+        || made.has(has::SQL | has::HEX)
+        || made.has(has::PARENTHESIS) && made.has(has::PIPE)
+        || made.names(mark::CONNECTIVE) && compares
 }
 
 /// The worst of the contexts.
 pub(super) fn score(text: &[u8], made: Made, location: Location, tokens: &mut Vec<Token>) -> Finding {
-    let mut worst = in_context(text, Context::Bare, location, tokens);
+    let mut worst = in_context(text, Context::Bare, location, tokens)
+        .or(other::hexadecimal(text, made))
+        .or(other::filter(text, made));
     if made.has(has::QUOTE) {
         for quote in [b'\'', b'"', b'`'] {
-            if text.contains(&quote) {
+            if breaks_out(text, made, quote) {
                 worst = worst.or(in_context(text, Context::Quoted(quote), location, tokens));
             }
         }
     }
     worst
+}
+
+/// Whether anything that SQL knows follows the first quote.
+fn breaks_out(text: &[u8], made: Made, quote: u8) -> bool {
+    let mut at = 0;
+    while let Some(found) = text[at..].iter().position(|byte| *byte == quote || *byte == b'\\') {
+        at += found + 1;
+        if text[at - 1] == quote {
+            break;
+        }
+        at = text.len().min(at + 1);
+    }
+    if at == 0 || text[at - 1] != quote {
+        return false;
+    }
+    let after = text[at..].trim_ascii_start();
+    match after.first() {
+        Some(_) if made.names(mark::SQL) => true,
+        None | Some(b'.' | b'?' | b':' | b'[' | b']' | b'{' | b'}' | b'$' | b'\\') => false,
+        Some(b',') => after.len() > 1 && matches!(after[1], b'(' | b'n' | b'N' | b'@'),
+        Some(byte) if byte.is_ascii_alphabetic() => {
+            let end = after.iter().position(|byte| !is_word(*byte)).unwrap_or(after.len());
+            words::look_up(&after[..end])
+                .is_some_and(|word| !matches!(word.sql, Sql::None | Sql::Function | Sql::Type | Sql::Object))
+        }
+        Some(byte) => *byte < 0x80,
+    }
 }
 
 fn in_context(text: &[u8], context: Context, location: Location, said: &mut Vec<Token>) -> Finding {
@@ -77,9 +83,13 @@ fn in_context(text: &[u8], context: Context, location: Location, said: &mut Vec<
     loop {
         said.extend(tokens.by_ref().take(LENGTH - said.len()));
         let last = said.len() < LENGTH;
-        let sentence = Sentence { text, tokens: said, quoted: first && context != Context::Bare, first, last };
+        let quote = match context {
+            Context::Quoted(quote) if first => Some(quote),
+            _ => None,
+        };
+        let sentence = Sentence { text, tokens: said, quote, first, last };
         worst = worst.or(phrase::judge(&sentence, location));
-        if last {
+        if last || i32::from(worst.score) > PLENTY {
             return worst;
         }
         said.drain(..LENGTH - SHARED);

@@ -10,13 +10,21 @@ use super::{
 mod files;
 
 /// Whether it is worth a look.
-pub(super) fn may_be(made: Made, signals: Signals) -> bool {
-    made.has(has::SLASH | has::BACKSLASH) && (made.has(has::DOT) || made.names(mark::PATH))
-        || made.has(has::DIGIT) && made.has(has::DOT) && !made.has(has::DASH)
-        || made.has(has::COLON) && made.names(mark::PATH)
-        || made.names(mark::PATH) && made.has(has::DOT)
+pub(super) fn may_be(made: Made, signals: Signals, text: &[u8]) -> bool {
+    made.has(has::DOTS | has::HEX)
+        || made.has(has::SLASH | has::BACKSLASH | has::DOT | has::BRACE) && made.names(mark::PATH)
+        || matches!(
+            text,
+            [_, b':', ..] | [b'/' | b'\\', ..] | [b'f' | b'F', b'i' | b'I', b'l' | b'L', b'e' | b'E', b':', ..]
+        )
+        || is_encoded(text)
         || signals.disguised
         || signals.nul
+}
+
+/// `../` in base64, where a value is nothing else.
+pub(super) fn is_encoded(text: &[u8]) -> bool {
+    text.starts_with(b"Li4v") || text.starts_with(b"Li5c") || text.starts_with(b"Ly4uL")
 }
 
 /// What the climbs of a value add up to.
@@ -29,9 +37,9 @@ struct Climbs {
 }
 
 /// One pass over the segments.
-pub(super) fn score(text: &[u8], signals: Signals, location: Location) -> Finding {
+pub(super) fn score(text: &[u8], made: Made, signals: Signals, location: Location) -> Finding {
     let mut signs = Signs::default();
-    let climbs = climbs(text);
+    let climbs = if made.has(has::DOTS | has::HEX) || signals.disguised { climbs(text) } else { Climbs::default() };
     let spaced = text.iter().filter(|byte| byte.is_ascii_whitespace()).count();
     let is_path = spaced == 0 || spaced * 12 < text.len() && !text.starts_with(b" ") && files::is_rooted(text);
     let disguised = signals.disguised || signals.nested || signals.percent;
@@ -45,7 +53,7 @@ pub(super) fn score(text: &[u8], signals: Signals, location: Location) -> Findin
         };
         signs.add(points, "path-climb", climbs.first);
         if is_path && starts {
-            signs.add(3, "path-climb", climbs.first);
+            signs.add(if climbs.count == 1 { 6 } else { 4 }, "path-climb", climbs.first);
         } else if !is_path && climbs.count < 4 {
             signs.add(-2, "path-climb", climbs.first);
         }
@@ -59,17 +67,44 @@ pub(super) fn score(text: &[u8], signals: Signals, location: Location) -> Findin
             signs.add(4, "path-nul", text.len());
         }
     }
+    if is_path && made.has(has::DOT) {
+        let still = text
+            .windows(3)
+            .filter(|three| matches!(three, [b'/', b'.', b'/'] | [b'/', b'/', b'.'] | [b'\\', b'.', b'\\']))
+            .take(2)
+            .count();
+        let long = text.windows(6).any(|dots| dots == b"......");
+        if climbs.count == 0 && (still == 2 || long && files::is_rooted(text)) {
+            signs.add(5, "path-dots", 0);
+        }
+    }
+    if is_encoded(text) && is_path {
+        signs.add(9, "path-encoding", 0);
+    }
+    // A hidden file; only one directory is meant to be seen.
+    if matches!(location, Location::Path | Location::Query) && is_path && matches!(text, [b'/', ..]) && has_hidden(text)
+    {
+        signs.add(8, "path-hidden", 0);
+    }
     files::named(text, is_path, climbs.count > 0, &mut signs);
     if signals.nul && climbs.count == 0 && is_path && text.iter().any(|byte| matches!(byte, b'/' | b'\\' | b'.')) {
         signs.add(4, "path-nul", text.len());
     }
-    let _ = location;
     signs.less(0)
 }
 
+fn has_hidden(text: &[u8]) -> bool {
+    text.windows(3).enumerate().any(|(at, three)| {
+        matches!(three, [b'/', b'.', letter] if letter.is_ascii_alphabetic())
+            && !text[at..].starts_with(b"/.well-known")
+    })
+}
+
 /// One character of a path, with both slashes as one and the spelled-out forms read.
-fn step(text: &[u8], at: usize) -> (u8, usize) {
+fn step(text: &[u8], at: usize, dots: i32) -> (u8, usize) {
     match text[at..] {
+        // A percent sign that somebody took away.
+        [b'2', b'f' | b'F', ..] | [b'5', b'c' | b'C', ..] if dots >= 2 => (b'/', 2),
         [b'0', b'x' | b'X', b'2', b'e' | b'E', ..] => (b'.', 4),
         [b'0', b'x' | b'X', b'2', b'f' | b'F', ..] | [b'0', b'x' | b'X', b'5', b'c' | b'C', ..] => (b'/', 4),
         [b'\\', ..] => (b'/', 1),
@@ -96,7 +131,7 @@ fn climbs(text: &[u8]) -> Climbs {
             }
         };
     while at < text.len() {
-        let (byte, length) = step(text, at);
+        let (byte, length) = step(text, at, if others == 0 { dots } else { 0 });
         match byte {
             b'/' => {
                 forward |= text[at] == b'/';

@@ -93,12 +93,12 @@ pub enum Sensitivity {
 }
 
 impl Sensitivity {
-    /// The least score that is refused.
-    pub(super) const fn threshold(self) -> u16 {
+    /// The least [`score`](Scores::of) that is refused.
+    pub const fn threshold(self) -> u16 {
         match self {
             Self::Off => u16::MAX,
-            Self::Default => 10,
-            Self::Strict => 5,
+            Self::Default => 9,
+            Self::Strict => 4,
         }
     }
 }
@@ -126,7 +126,7 @@ impl Verdict {
         self.finding.offset
     }
 
-    /// How much speaks for it: from 10 by default, from 5 where the class is strict.
+    /// How much speaks for it: at least the [`threshold`](Sensitivity::threshold) of the class's sensitivity.
     pub const fn score(&self) -> u16 {
         self.finding.score
     }
@@ -181,8 +181,8 @@ pub struct Scores {
 }
 
 impl Scores {
-    /// How much speaks for an attack of this class: 0 for nothing, from 5 it is refused where the class is strict, from 10 by
-    /// default.
+    /// How much speaks for an attack of this class: 0 for nothing, from the [`threshold`](Sensitivity::threshold) on it is
+    /// refused.
     pub const fn of(&self, class: Class) -> u16 {
         self.findings[class.index()].score
     }

@@ -20,6 +20,12 @@ pub(super) mod mark {
     pub(in super::super) const CODE: u16 = 64;
     /// Of paths worth stealing.
     pub(in super::super) const PATH: u16 = 128;
+    /// A function of SQL, where a parenthesis follows.
+    pub(in super::super) const FUNCTION: u16 = 256;
+    /// Begins a statement of SQL, and many a sentence.
+    pub(in super::super) const VERB: u16 = 512;
+    /// Of a batch file, or of a way into a shell.
+    pub(in super::super) const BATCH: u16 = 1024;
 }
 
 /// What a word is in SQL.
@@ -97,21 +103,16 @@ const GROUPS: &[(Sql, u16, &str)] = &[
     group(Sql::Compare, mark::CONNECTIVE, "similar glob match overlaps contains escape"),
     group(
         Sql::Verb,
-        mark::SQL,
+        mark::VERB,
         "insert update delete drop create alter truncate exec execute declare merge grant revoke shutdown deallocate",
     ),
     group(
         Sql::Verb,
-        mark::CONNECTIVE,
+        mark::VERB,
         "call replace rename handler load use show describe desc explain analyze set print begin if while return goto copy prepare with values do backup kill commit rollback attach pragma vacuum reconfigure lock unlock exists",
     ),
-    group(
-        Sql::Object,
-        0,
-        "table database schema index view trigger function user role column columns tables databases assembly login",
-    ),
     group(Sql::Order, mark::CONNECTIVE, "order group partition"),
-    group(Sql::By, mark::PROSE, "by"),
+    group(Sql::By, mark::CONNECTIVE | mark::PROSE, "by"),
     group(Sql::Having, mark::CONNECTIVE, "having"),
     group(Sql::Limit, mark::CONNECTIVE, "limit offset fetch"),
     group(Sql::Into, mark::CONNECTIVE | mark::PROSE, "into"),
@@ -128,15 +129,15 @@ const GROUPS: &[(Sql, u16, &str)] = &[
     ),
     group(
         Sql::Function,
-        0,
+        mark::FUNCTION,
         "abs acos ascii asin atan atan2 avg bin bit_and bit_length bit_or cast ceil ceiling char char_length \
-         character_length charindex chr coalesce coercibility collation concat concat_ws connection_id conv convert cos cot count crc32 \
+         character_length charindex chr coalesce coercibility collation concat concat_ws connection_id conv convert charset cos cot count crc32 \
          curdate current_database current_schema curtime datalength database date_add date_format datediff day dayname db_name decode degrees des_decrypt des_encrypt \
-         elt encode encrypt exp export_set field find_in_set floor format found_rows getdate geometrycollection greatest group_concat hex host_name ifnull iif inet_aton \
-         inet_ntoa instr isnull is_srvrolemember json_extract json_keys json_array json_object jsonb_agg last_insert_id lcase least left length len ln localtime locate log log10 log2 lower lpad ltrim make_set \
-         max md5 mid min mod month multipoint now nullif nvl object_id object_name oct octet_length ord password patindex pi polygon position pow power quote quotename \
-         radians rand random randomblob range repeat replace reverse right round row row_count rpad rtrim schema session_user sha sha1 sha2 sign sin soundex space sqrt stdev strcmp string_agg stuff substr \
-         substring substring_index sum suser_sname suser_name system_user sys_context tan time to_char to_date to_number to_base64 from_base64 trim ucase uncompress unhex unicode unistr upper user user_name utc_date uuid variance version year zeroblob \
+         encode encrypt exp export_set field find_in_set floor format found_rows getdate geometrycollection greatest group_concat hex host_name ifnull inet_aton \
+         inet_ntoa instr isnull is_srvrolemember json_extract json_keys json_array json_object jsonb_agg last_insert_id lcase least left length len ln localtime locate log log10 log2 lower lpad ltrim \
+         max md5 mid min month multipoint now nullif nvl object_id object_name oct octet_length ord password patindex pi polygon position pow power quote quotename \
+         radians rand random randomblob range repeat replace reverse right round row row_count rpad rtrim schema sha sha1 sha2 sign sin soundex space sqrt stdev strcmp string_agg stuff substr \
+         substring substring_index sum suser_sname suser_name sys_context tan time to_char to_date to_number to_base64 from_base64 trim ucase uncompress unhex unicode unistr upper user user_name uuid variance version year zeroblob \
          xmltype xpath xmlagg xmlelement cast_to_varchar2 query_to_xml database_to_xml current_setting listagg wm_concat array_agg array_to_string hashbytes translate regexp_replace regexp_substr aes_decrypt aes_encrypt compress weight_string name_const linestring multilinestring multipolygon",
     ),
     group(
@@ -145,9 +146,8 @@ const GROUPS: &[(Sql, u16, &str)] = &[
         "sleep benchmark pg_sleep pg_sleep_for extractvalue updatexml load_file load_extension xp_cmdshell xp_dirtree xp_regread xp_fileexist xp_servicecontrol xp_availablemedia sp_executesql sp_makewebtask sp_oacreate sp_password \
          sp_addextendedproc sp_configure sp_addlogin sp_start_job openrowset opendatasource openquery opendatasource utl_http utl_inaddr utl_file utl_smtp utl_raw dbms_pipe dbms_lock dbms_xmlgen dbms_ldap dbms_java dbms_utility dbms_random dbms_xslprocessor ctxsys ordsys dbms_assert dbms_cdc_publish dbms_export_extension dbms_xmlquery \
          lo_import lo_export lo_get pg_read_file pg_ls_dir dblink dblink_connect generate_series regexp_substring gtid_subset gtid_subtract ordpath row_to_json httpuritype get_host_address xmltype json_table fn_xe_file_target_read_file fn_get_audit_file fn_trace_gettable loadfile writefile fts3_tokenizer crypt_key java_runtime like_escape call_sys outfile dumpfile \
-         master_dbo sys_eval sys_exec name_const request",
+         master_dbo sys_eval sys_exec name_const elt make_set iif",
     ),
-    group(Sql::None, 0, "request"),
     group(
         Sql::Catalogue,
         mark::SQL,
@@ -155,8 +155,13 @@ const GROUPS: &[(Sql, u16, &str)] = &[
          v$version v$instance v$database v$session rdb$database rdb$fields rdb$types rdb$collations rdb$functions rdb$relations sysibm syscat sysmaster msysobjects msysaccessobjects msysaces table_schema table_name column_name schema_name schemata character_sets innodb_table_stats user_objects user_constraints sysdummy1 all_objects sysprocesses \
          version_compile_os datadir tmpdir basedir global_variables sysconfig sysibmadm syspassword sys_user",
     ),
-    group(Sql::Case, mark::PROSE, "when then"),
-    group(Sql::Case, 0, "case else end"),
+    group(
+        Sql::Object,
+        0,
+        "table database schema index view trigger function user role column columns tables databases assembly login",
+    ),
+    group(Sql::Case, mark::CONNECTIVE | mark::PROSE, "when then"),
+    group(Sql::Case, mark::CONNECTIVE, "case else end"),
     group(Sql::Unary, 0, "binary"),
     group(Sql::As, mark::PROSE, "as"),
     group(Sql::Wait, mark::SQL, "waitfor"),
@@ -207,19 +212,24 @@ const GROUPS: &[(Sql, u16, &str)] = &[
         mark::AMBIGUOUS,
         "id cat echo type dir set find sort head tail more less cut paste join split tee touch file stat which who w last date time cal test true false sleep ping host dig net at batch mail man kill top watch expr eval exec source alias export read trap wait time history jobs fg bg \
          copy del move ren erase rename format cls start call fc comp more assoc subst label vol path title color pause exit fold comm diff cmp look spell view ed install make ip ss nice time screen script shred sum sync tree tr tput tsort tty uniq unlink users wall wc whereis write yes fetch node go rust cargo java javac groovy julia scala pwd cd ps sh w run open pr \
-         env who mount umount df du free uptime reboot shutdown halt init service nice",
+         env who mount umount df du free uptime reboot shutdown halt init service nice invoke rmt",
     ),
     group(
         Sql::None,
         mark::SCRIPT,
         "script javascript vbscript livescript mocha alert confirm prompt document cookie eval settimeout setinterval fromcharcode innerhtml outerhtml iframe onerror onload onclick expression srcdoc \
-         jndi constructor xmlhttprequest localstorage sessionstorage window location unescape decodeuricomponent atob formaction xlink insertadjacenthtml execscript msgbox activexobject writeln",
+         jndi constructor xmlhttprequest localstorage sessionstorage window location unescape decodeuricomponent atob formaction xlink insertadjacenthtml execscript msgbox activexobject writeln btoa data globaleval",
     ),
     group(
         Sql::None,
         mark::CODE,
-        "system exec shell_exec passthru popen proc_open pcntl_exec assert eval phpinfo print_r call_user_func create_function include require include_once require_once file_get_contents fopen readfile base64_decode preg_replace \
+        "system exec shell_exec passthru popen proc_open pcntl_exec assert eval phpinfo print_r call_user_func create_function _get _post _request _cookie _server include require include_once require_once file_get_contents fopen readfile base64_decode preg_replace \
          processbuilder getruntime runtime subprocess __import__ __class__ __globals__ __builtins__ __subclasses__ __mro__ __init__ os spawn execsync child_process php jndi getmethod forname freemarker",
+    ),
+    group(
+        Sql::None,
+        mark::BATCH,
+        "systemroot windir comspec appdata temp programfiles userprofile errorlevel cmd sh bash busybox bin dev hklm hkcu hkey_local_machine hkey_current_user hkey_classes_root hkey_users",
     ),
     group(
         Sql::None,
@@ -230,10 +240,24 @@ const GROUPS: &[(Sql, u16, &str)] = &[
 
 const SLOTS: usize = 8192;
 const LIMIT: usize = 1500;
+const FILTER: usize = 512;
+
+#[derive(Clone, Copy)]
+struct Slot {
+    /// Where the word stands in `words`, from one; nought is nobody's.
+    word: u16,
+    /// More of the hash: another word's is seldom the same.
+    tag: u16,
+    marks: u16,
+}
 
 struct Table {
-    /// Where a word stands in `words`, from one; nought is nobody's.
-    slots: [u16; SLOTS],
+    /// A bit for each place and some of the tag where a word is that sets something off. It stays in the cache, and most words
+    /// of most texts go no further.
+    filter: [u64; FILTER],
+    /// The same for what is a word of SQL.
+    sql: [u64; FILTER],
+    slots: [Slot; SLOTS],
     words: [Word; LIMIT],
 }
 
@@ -242,21 +266,28 @@ static TABLE: Table = build();
 /// Longer words mean nothing to anybody.
 const LONGEST: usize = 30;
 
-/// First two letters, the last and the length tell most words apart.
-#[expect(clippy::cast_possible_truncation, reason = "a length under 31")]
-const fn slot(word: &[u8]) -> usize {
-    let second = if word.len() > 1 { word[1] } else { 0 };
-    let mixed = (word[0] as u32 | 0x20).wrapping_mul(0x9E37_79B1)
-        ^ (second as u32 | 0x20).wrapping_mul(0x85EB_CA6B)
-        ^ (word[word.len() - 1] as u32 | 0x20).wrapping_mul(0xC2B2_AE35)
-        ^ (word.len() as u32).wrapping_mul(0x27D4_EB2F);
-    (mixed >> 19) as usize
+/// Four letters and the length tell most words apart: where a word is looked for, and its tag.
+#[expect(clippy::cast_possible_truncation, reason = "a length under 31, and parts of a hash")]
+#[inline]
+const fn place(word: &[u8]) -> (usize, u16) {
+    let length = word.len();
+    let letters = u32::from_le_bytes([word[0], word[length / 4], word[length / 2], word[length - 1]]) | 0x2020_2020;
+    let mixed = ((letters as u64) << 8 | length as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    ((mixed >> 51) as usize, (mixed >> 35) as u16)
+}
+
+/// Where a word's bit is in the filter.
+#[inline]
+const fn filtered(at: usize, tag: u16) -> (usize, u64) {
+    let bit = (at << 2 | (tag & 3) as usize) % (FILTER * 64);
+    (bit / 64, 1 << (bit % 64))
 }
 
 #[expect(clippy::large_stack_arrays, reason = "on the compiler's stack")]
 const fn build() -> Table {
     let empty = Word { text: b"", sql: Sql::None, marks: 0 };
-    let mut table = Table { slots: [0; SLOTS], words: [empty; LIMIT] };
+    let free = Slot { word: 0, tag: 0, marks: 0 };
+    let mut table = Table { filter: [0; FILTER], sql: [0; FILTER], slots: [free; SLOTS], words: [empty; LIMIT] };
     let (mut count, mut group) = (0, 0);
     while group < GROUPS.len() {
         let (sql, marks, text) = GROUPS[group];
@@ -280,20 +311,30 @@ const fn build() -> Table {
 /// Adds a word or what more it is; says how many words are new.
 #[expect(clippy::cast_possible_truncation, reason = "fewer words than LIMIT")]
 const fn insert(table: &mut Table, count: usize, word: Word) -> usize {
-    let mut slot = slot(word.text);
-    while table.slots[slot] != 0 {
-        let known = &mut table.words[table.slots[slot] as usize - 1];
+    let (mut at, tag) = place(word.text);
+    if word.marks & !mark::PROSE != 0 {
+        let (index, bit) = filtered(at, tag);
+        table.filter[index] |= bit;
+    }
+    if !matches!(word.sql, Sql::None) {
+        let (index, bit) = filtered(at, tag);
+        table.sql[index] |= bit;
+    }
+    while table.slots[at].word != 0 {
+        let slot = &mut table.slots[at];
+        let known = &mut table.words[slot.word as usize - 1];
         if known.text.eq_ignore_ascii_case(word.text) {
             known.marks |= word.marks;
+            slot.marks |= word.marks;
             if !matches!(word.sql, Sql::None) {
                 known.sql = word.sql;
             }
             return 0;
         }
-        slot = (slot + 1) % SLOTS;
+        at = (at + 1) % SLOTS;
     }
     table.words[count] = word;
-    table.slots[slot] = count as u16 + 1;
+    table.slots[at] = Slot { word: count as u16 + 1, tag, marks: word.marks };
     1
 }
 
@@ -303,18 +344,64 @@ pub(super) fn look_up(word: &[u8]) -> Option<&'static Word> {
     if word.is_empty() || word.len() > LONGEST {
         return None;
     }
-    let mut slot = slot(word);
+    let (mut at, tag) = place(word);
     loop {
-        let known = &TABLE.words[usize::from(TABLE.slots[slot]).checked_sub(1)?];
-        if known.text.eq_ignore_ascii_case(word) {
-            return Some(known);
+        let slot = TABLE.slots[at];
+        let known = usize::from(slot.word).checked_sub(1)?;
+        if slot.tag == tag && is_same(TABLE.words[known].text, word) {
+            return Some(&TABLE.words[known]);
         }
-        slot = (slot + 1) % SLOTS;
+        at = (at + 1) % SLOTS;
     }
+}
+
+/// The table's words are in lower case.
+#[inline]
+fn is_same(known: &[u8], word: &[u8]) -> bool {
+    known.len() == word.len() && known.iter().zip(word).all(|(known, byte)| known == byte || *known == (byte | 0x20))
 }
 
 /// What is known of a word, as marks.
 #[inline]
 pub(super) fn marks(word: &[u8]) -> u16 {
     look_up(word).map_or(0, |word| word.marks)
+}
+
+/// What a word is in SQL.
+#[inline]
+pub(super) fn sql(word: &[u8]) -> Sql {
+    if word.is_empty() || word.len() > LONGEST {
+        return Sql::None;
+    }
+    let (at, tag) = place(word);
+    let (index, bit) = filtered(at, tag);
+    if TABLE.sql[index] & bit == 0 { Sql::None } else { look_up(word).map_or(Sql::None, |word| word.sql) }
+}
+
+/// The same of words that set something off; what is prose at most is nothing here.
+#[inline]
+pub(super) fn triggers(word: &[u8]) -> u16 {
+    if word.is_empty() || word.len() > LONGEST {
+        return 0;
+    }
+    let (at, tag) = place(word);
+    let (index, bit) = filtered(at, tag);
+    if TABLE.filter[index] & bit == 0 { 0 } else { marks(word) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_word_is_found_in_any_case_and_by_both_ways() {
+        let words: Vec<&Word> = TABLE.words.iter().filter(|word| !word.text.is_empty()).collect();
+        assert!(words.len() > 1000);
+        for word in words {
+            let found = look_up(&word.text.to_ascii_uppercase()).unwrap();
+            assert_eq!(found.text, word.text);
+            assert!(triggers(word.text) == word.marks || word.marks & !mark::PROSE == 0);
+            assert!(word.text.len() <= LONGEST);
+        }
+    }
 }

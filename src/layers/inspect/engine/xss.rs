@@ -4,19 +4,14 @@ mod script;
 mod tag;
 
 use super::{
+    PLENTY,
     gate::{Made, has, is_word},
-    verdict::{Finding, Signs},
-    words::mark,
+    verdict::{Finding, Location, Signs},
 };
 
 /// Whether it is worth a look.
 pub(super) fn may_be(made: Made) -> bool {
-    made.has(has::LESS)
-        || made.names(mark::SCRIPT) && made.has(has::PARENTHESIS | has::COLON | has::EQUALS | has::QUOTE | has::BRACE)
-        || made.has(has::EQUALS) && made.has(has::PARENTHESIS | has::BACKTICK)
-        || made.has(has::BRACKET) && made.has(has::PARENTHESIS) && made.has(has::OPERATOR)
-        || made.has(has::COLON) && made.has(has::CONTROL | has::NEWLINE | has::PARENTHESIS)
-        || made.bytes & (has::OPERATOR | has::DASH) == has::OPERATOR | has::DASH && !made.has(has::SLASH)
+    made.has(has::MARKUP)
 }
 
 /// What of a value has been seen so far.
@@ -25,6 +20,8 @@ struct Seen {
     signs: Signs,
     /// A tag has begun, so what looks like an attribute is one.
     tag: bool,
+    /// A tag with an attribute.
+    markup: bool,
     /// Points for calls and objects of scripts: many say no more than a few.
     script: i32,
 }
@@ -44,10 +41,13 @@ impl Seen {
 }
 
 /// One pass. `escaped` says that there were entities or `\x` escapes, which hide more than they help.
-pub(super) fn score(text: &[u8], made: Made, escaped: bool) -> Finding {
+pub(super) fn score(text: &[u8], made: Made, escaped: bool, location: Location) -> Finding {
     let mut seen = Seen::default();
     let mut at = 0;
     while let Some(&byte) = text.get(at) {
+        if seen.signs.sum() > PLENTY {
+            break;
+        }
         match byte {
             b'<' => tag::open(text, at, &mut seen),
             b':' => script::scheme(text, at, &mut seen),
@@ -60,12 +60,21 @@ pub(super) fn score(text: &[u8], made: Made, escaped: bool) -> Finding {
                 continue;
             }
             b'{' if text.get(at + 1) == Some(&b'{') => script::template(text, at, &mut seen),
+            // What Netscape ran inside any attribute.
+            b'&' if text.get(at + 1) == Some(&b'{') => seen.add(if seen.tag { 6 } else { 4 }, "xss-attribute", at),
             b'+' if text[at..].starts_with(b"+ADw-") => seen.add(10, "xss-utf7", at),
             _ => {}
         }
         at += 1;
     }
-    if made.has(has::BRACKET) && made.has(has::PARENTHESIS) && made.has(has::OPERATOR) {
+    if seen.tag && seen.script > 0 {
+        seen.script(3, "xss-script-call", 0);
+    }
+    // Nobody writes markup into an address.
+    if seen.markup && matches!(location, Location::Path | Location::Query) && seen.signs.sum() > 0 {
+        seen.add(4, "xss-tag", 0);
+    }
+    if made.has(has::BRACKET) && made.has(has::PARENTHESIS) && made.has(has::SIGN) {
         script::symbols_only(text, &mut seen);
     }
     if escaped && seen.signs.sum() >= 4 {

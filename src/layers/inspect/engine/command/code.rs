@@ -3,17 +3,18 @@
 use super::Look;
 use crate::inspect::engine::{
     gate::{Made, has, is_word},
+    verdict::Location,
     words::{self, mark},
 };
 
-pub(super) fn code(look: &mut Look<'_>, made: Made) {
-    if made.names(mark::CODE) {
+pub(super) fn code(look: &mut Look<'_>, made: Made, location: Location) {
+    if made.has(has::CODE) && made.names(mark::CODE) {
         calls(look);
     }
-    if made.has(has::BRACE) {
-        templates(look);
+    if made.has(has::CODE) && made.has(has::BRACE) {
+        templates(look, matches!(location, Location::Path | Location::Query));
     }
-    if made.has(has::LESS) {
+    if made.has(has::CODE) && made.has(has::LESS) && made.has(has::QUESTION | has::PERCENT | has::DASH) {
         tags(look);
     }
 }
@@ -31,7 +32,7 @@ fn calls(look: &mut Look<'_>) {
             at += 1;
         }
         let word = &text[start..at];
-        if words::marks(word) & mark::CODE == 0 {
+        if words::triggers(word) & mark::CODE == 0 {
             continue;
         }
         let is = |name: &str| word.eq_ignore_ascii_case(name.as_bytes());
@@ -39,6 +40,12 @@ fn calls(look: &mut Look<'_>) {
             inner += 5;
             if inner <= 10 {
                 look.add(5, "code-object", start);
+            }
+            continue;
+        }
+        if word.starts_with(b"_") {
+            if text.get(at) == Some(&b'[') && start > 0 && text[start - 1] == b'$' {
+                look.add(8, "code-object", start);
             }
             continue;
         }
@@ -90,7 +97,7 @@ fn calls(look: &mut Look<'_>) {
 }
 
 /// `{{7*7}}`, `#{..}`, `${..}` with a program inside.
-fn templates(look: &mut Look<'_>) {
+fn templates(look: &mut Look<'_>, in_address: bool) {
     let text = look.text;
     for (at, pair) in text.windows(2).enumerate() {
         if !matches!(pair, b"{{" | b"{%" | b"#{" | b"${" | b"*{" | b"@{" | b"~{") {
@@ -109,10 +116,14 @@ fn templates(look: &mut Look<'_>) {
             look.add(10, "code-template", at);
         } else if deep {
             look.add(9, "code-template", at);
+        } else if pair == b"${" && inside.starts_with(b"@") {
+            look.add(10, "code-template", at);
         } else if pair == b"{{" && calls {
-            look.add(7, "code-template", at);
+            look.add(9, "code-template", at);
+        } else if pair == b"${" && inside.contains(&b'(') {
+            look.add(if at > 0 && text[at - 1] == b'{' { 9 } else { 4 }, "code-template", at);
         } else if calls || pair == b"{{" {
-            look.add(3, "code-template", at);
+            look.add(if in_address { 8 } else { 3 }, "code-template", at);
         }
         break;
     }

@@ -1,7 +1,12 @@
 //! Separators and the commands behind them, substitutions, and the tricks that hide both.
 
-use super::Look;
+use super::{
+    Look,
+    name::{After, Name},
+    windows,
+};
 use crate::inspect::engine::{
+    PLENTY,
     gate::is_word,
     words::{self, mark},
 };
@@ -19,26 +24,20 @@ enum Place {
     Backtick,
 }
 
-/// What follows a command's name.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum After {
-    /// The command is over.
-    End,
-    /// A flag, a path, an address, a quote, a variable.
-    Argument,
-    Number,
-    Word,
-    /// Something no command has: `=`, `:`, `.`
-    Nothing,
-}
-
 pub(super) fn commands(look: &mut Look<'_>) {
     let text = look.text;
     let start =
         text.iter().position(|byte| !matches!(byte, b' ' | b'"' | b'\'' | b'\t' | b'(' | b'+')).unwrap_or(text.len());
     command(look, start, Place::Start);
-    let mut at = 0;
+    let (mut at, mut ticks, mut spaced, mut depth) = (0, 0_usize, false, 0_usize);
     while let Some(&byte) = text.get(at) {
+        if is_word(byte) {
+            at += 1;
+            continue;
+        }
+        if look.signs.sum() > PLENTY {
+            return;
+        }
         let leads = at <= start;
         let line = Place::Separator { leads, line: true };
         match byte {
@@ -48,18 +47,33 @@ pub(super) fn commands(look: &mut Look<'_>) {
                     next += 1;
                 }
                 let entity = byte == b';' && is_entity_end(text, at);
-                if !(entity || look.table && byte == b'|') {
+                // `(Windows NT 5.1; U; nl)` is a list.
+                let listed = depth > 0 && byte == b';' && text.get(next) == Some(&b' ');
+                if !(entity || listed || look.table && byte == b'|') {
                     command(look, next, Place::Separator { leads, line: false });
+                    windows::sentence(look, next);
                 }
                 at = next;
                 continue;
             }
             b'\n' | b'\r' => command(look, at + 1, line),
             b'\\' if matches!(text.get(at + 1), Some(b'n' | b'r')) => command(look, at + 2, line),
+            b'(' if at < 4 && (look.starts_with(at, "() {") || look.starts_with(at, "(){")) => {
+                look.add_certain(10, "command-function", at);
+            }
+            b'(' if at == 0 || text[at - 1] == b' ' => depth += 1,
+            b')' => depth = depth.saturating_sub(1),
             b'$' => dollar(look, at),
-            b'`' if text.get(at + 1) != Some(&b'`') => backtick(look, at),
-            b'<' | b'>' => redirection(look, at),
-            b'(' if look.starts_with(at, "() {") || look.starts_with(at, "(){") => look.add(10, "command-function", at),
+            b'`' => {
+                let fence = text.get(at + 1) == Some(&b'`') || at > 0 && text[at - 1] == b'`';
+                ticks += 1;
+                if !fence && ticks % 2 == 1 {
+                    backtick(look, at, spaced);
+                }
+            }
+            b' ' => spaced = true,
+            b'<' | b'>' if matches!(text.get(at + 1), Some(b'<' | b'(' | b'&' | b' ' | b'/')) => redirection(look, at),
+            b'%' if look.starts_with(at, "%x(") => command(look, at + 3, Place::Substitution),
             b'{' => braces(look, at),
             b'/' => path(look, at),
             _ => {}
@@ -75,93 +89,6 @@ fn is_entity_end(text: &[u8], at: usize) -> bool {
     name > 1 && at > name && text[at - name - 1] == b'&'
 }
 
-/// The name at a place where a command may stand, without the quotes and backslashes that a shell takes away.
-struct Name {
-    letters: [u8; 32],
-    length: usize,
-    end: usize,
-    tricks: u8,
-    /// Where it is looked for: `/bin/`.
-    path: bool,
-}
-
-fn name(text: &[u8], start: usize) -> Name {
-    let mut name = Name { letters: [0; 32], length: 0, end: start, tricks: 0, path: false };
-    let mut last_trick = start;
-    while let Some(&byte) = text.get(name.end) {
-        match byte {
-            b'/' => {
-                name.path |= name.length > 0 || name.end == start;
-                name.length = 0;
-            }
-            b'\'' | b'"' | b'\\' | b'^'
-                if name.length > 0
-                    && text.get(name.end + 1).is_some_and(|next| is_word(*next) || matches!(next, b'\'' | b'"')) =>
-            {
-                name.tricks += 1;
-                last_trick = name.end;
-                if name.tricks > 12 {
-                    break;
-                }
-            }
-            b'$' if name.length > 0
-                && text.get(name.end + 1).is_some_and(|next| matches!(next, b'@' | b'*' | b'!' | b'1'..=b'9')) =>
-            {
-                name.tricks += 1;
-                name.end += 1;
-            }
-            _ if is_word(byte) || name.length > 0 && matches!(byte, b'-' | b'.' | b'+') => {
-                if name.length == name.letters.len() {
-                    break;
-                }
-                name.letters[name.length] = byte;
-                name.length += 1;
-            }
-            _ => break,
-        }
-        name.end += 1;
-    }
-    // A closing quote is no trick.
-    if name.tricks == 1 && last_trick + 1 == name.end {
-        name.tricks = 0;
-    }
-    if name.length > 4 && name.letters[..name.length].ends_with(b".exe") {
-        name.length -= 4;
-    }
-    name
-}
-
-fn after(text: &[u8], end: usize) -> After {
-    let mut at = end;
-    let mut blank = false;
-    while text.get(at).is_some_and(|byte| matches!(byte, b' ' | b'\t' | b'+')) {
-        blank = true;
-        at += 1;
-    }
-    match text.get(at) {
-        None | Some(b';' | b'|' | b'&' | b'\n' | b'\r' | b'`' | b')' | b'}') => After::End,
-        Some(b'\'' | b'"' | b'#') if !blank => After::End,
-        Some(b'\\') if !blank && matches!(text.get(at + 1), Some(b'n' | b'r')) => After::End,
-        Some(b'<' | b'>' | b'$') => After::Argument,
-        Some(b'-') if blank && text.get(at + 1).is_some_and(|next| next.is_ascii_alphanumeric() || *next == b'-') => {
-            After::Argument
-        }
-        Some(b'/' | b'\'' | b'"' | b'%' | b'~' | b'*' | b'\\' | b'{' | b'[' | b'@' | b'?') if blank => After::Argument,
-        Some(b'.') if blank && matches!(text.get(at + 1), Some(b'/' | b'.' | b' ') | None) => After::Argument,
-        Some(digit) if blank && digit.is_ascii_digit() => After::Number,
-        Some(letter) if blank && letter.is_ascii_alphabetic() => {
-            let word = text[at..].iter().take(40).take_while(|byte| !matches!(byte, b' ' | b'\n')).count();
-            let word = &text[at..at + word];
-            let addressed = word.windows(2).any(|pair| matches!(pair, b":/" | b":\\"))
-                || word.windows(2).any(|pair| pair[0] == b'.' && pair[1].is_ascii_alphabetic())
-                || word[..word.len() - 1].contains(&b'/')
-                || word.contains(&b'=');
-            if addressed { After::Argument } else { After::Word }
-        }
-        Some(_) => After::Nothing,
-    }
-}
-
 fn command(look: &mut Look<'_>, from: usize, place: Place) {
     let text = look.text;
     let mut start = from;
@@ -171,18 +98,22 @@ fn command(look: &mut Look<'_>, from: usize, place: Place) {
     }) {
         start += 1;
     }
-    let name = name(text, start);
-    if name.length == 0 {
+    let name = Name::at(text, start);
+    let letters = name.letters();
+    if letters.is_empty() {
         return;
     }
-    let letters = &name.letters[..name.length];
+    let after = After::of(text, name.end);
     let marks = words::marks(letters);
-    let (known, ambiguous) = (marks & mark::COMMAND != 0, marks & mark::AMBIGUOUS != 0);
-    let after = after(text, name.end);
+    let leads = matches!(place, Place::Separator { leads: true, .. });
+    // A shell knows no capitals; who leads with a separator may mean another shell.
+    let shouted = letters.iter().any(u8::is_ascii_uppercase) && !leads && !matches!(after, After::Flag | After::Place);
+    let (known, ambiguous) = (marks & mark::COMMAND != 0 && !shouted, marks & mark::AMBIGUOUS != 0 && !shouted);
     if name.path {
-        let binary = text[start..name.end].windows(4).any(|four| four == b"bin/") || known;
-        if binary && (known || ambiguous || after == After::Argument) {
-            look.add(if place == Place::Start { 8 } else { 10 }, "command-path", start);
+        let binary = text[start..name.end].windows(4).any(|four| four == b"bin/") || known && place != Place::Start;
+        if binary && (known || ambiguous || matches!(after, After::Flag | After::Place | After::End)) {
+            let flagged = matches!(after, After::Flag | After::Place);
+            look.add(if place == Place::Start && !flagged { 8 } else { 10 }, "command-path", start);
         }
         return;
     }
@@ -190,38 +121,118 @@ fn command(look: &mut Look<'_>, from: usize, place: Place) {
         look.add(10, "command-quoting", start);
         return;
     }
-    let points = match (place, after) {
-        (_, After::Nothing) => 0,
-        (Place::Substitution, _)
-        | (Place::Separator { leads: true, .. }, After::End | After::Argument | After::Number)
-            if known || ambiguous =>
+    let points = match (known, ambiguous) {
+        _ if after == After::Nothing => 0,
+        // `id;`: over before the value is.
+        _ if place == Place::Start
+            && after == After::End
+            && matches!(text.get(name.end), Some(b';' | b'|' | b'&' | b'`')) =>
         {
-            10
+            if known {
+                9
+            } else if ambiguous && !text[name.end..].iter().take(32).any(u8::is_ascii_alphabetic) {
+                6
+            } else {
+                0
+            }
         }
-        (Place::Substitution, After::End) => 6,
-        (Place::Substitution, _) => 4,
-        (Place::Backtick, After::End | After::Argument) if known => 10,
-        (Place::Backtick, _) if known || ambiguous => 8,
-        (Place::Backtick, _) => 2,
-        (Place::Start, After::Argument) if known => 9,
-        (Place::Start, After::Argument) if ambiguous => 6,
-        (Place::Start, After::Number) if known || ambiguous => 5,
-        (Place::Start, After::Word | After::End) if known => 3,
-        (Place::Separator { line: true, .. }, After::Argument) if known => 7,
-        (Place::Separator { line: true, .. }, After::End) if known => 5,
-        (Place::Start | Place::Separator { line: true, .. }, _) => 0,
-        (Place::Separator { .. }, After::End | After::Argument | After::Number) if known => 10,
-        (Place::Separator { .. }, After::Word) if known => 7,
-        (Place::Separator { .. }, After::End | After::Argument) if ambiguous => 8,
-        (Place::Separator { .. }, After::Number) if ambiguous => 7,
-        (Place::Separator { leads: true, .. }, After::Word) if ambiguous => 6,
-        (Place::Separator { .. }, After::Word) if ambiguous => 2,
-        (Place::Separator { leads: true, .. }, After::Argument) => 7,
-        (Place::Separator { leads: true, .. }, After::End) => 5,
-        (Place::Separator { .. }, _) => 0,
+        (true, _) => of_known(place, after, letters.contains(&b'-')),
+        // `more; less; none`
+        (_, true) if after == After::End && start > from && is_list(text, from, place) => 3,
+        (_, true) => of_ambiguous(place, after, letters),
+        _ => match (place, after) {
+            (Place::Substitution, After::End) => 6,
+            (Place::Substitution, _) => 4,
+            (Place::Backtick, _) => 2,
+            // Nobody begins a text with `; word --flag`.
+            (Place::Separator { leads: true, line: false }, After::Flag) => 10,
+            (Place::Separator { leads: true, line: false }, After::Place) => 8,
+            // `;word`, and that is all.
+            (Place::Separator { leads: true, line: false }, After::End)
+                if start == from
+                    && text.len() - start == letters.len()
+                    && letters.len() > 2
+                    && letters[0].is_ascii_lowercase() =>
+            {
+                9
+            }
+            (Place::Separator { leads: true, .. }, After::End) => 5,
+            // `|word word&`: separators at both ends.
+            (Place::Separator { leads: true, line: false }, After::Word) if start == from => {
+                if matches!(text.last(), Some(b'&' | b';' | b'|')) { 9 } else { 4 }
+            }
+            _ => 0,
+        },
     };
     if points > 0 {
         look.add(points, "command", start);
+    }
+}
+
+/// Words before a separator and a blank behind it: a list, if the words here are English.
+fn is_list(text: &[u8], from: usize, place: Place) -> bool {
+    matches!(place, Place::Separator { leads: false, line: false })
+        && text[..from].iter().rev().take(32).any(u8::is_ascii_alphabetic)
+}
+
+/// Points of a program that nobody names by accident.
+#[expect(clippy::match_same_arms, reason = "a table, place by place")]
+fn of_known(place: Place, after: After, hyphened: bool) -> i32 {
+    match (place, after) {
+        (Place::Substitution | Place::Separator { leads: true, line: false }, _) => 10,
+        (Place::Backtick, After::Word) => 8,
+        (Place::Backtick, _) => 10,
+        (Place::Start, After::Flag | After::Place) => {
+            if hyphened {
+                10
+            } else {
+                9
+            }
+        }
+        (Place::Start, After::Number | After::Other | After::Command) => 6,
+        (Place::Start, _) => 3,
+        (Place::Separator { line: true, leads }, After::Flag | After::Place) => {
+            if leads {
+                10
+            } else {
+                7
+            }
+        }
+        (Place::Separator { line: true, leads }, After::End) => {
+            if leads {
+                10
+            } else {
+                5
+            }
+        }
+        (Place::Separator { line: true, .. }, _) => 0,
+        (Place::Separator { .. }, After::Word) => {
+            if hyphened {
+                10
+            } else {
+                7
+            }
+        }
+        (Place::Separator { .. }, _) => 10,
+    }
+}
+
+/// Points of a program that is an English word too.
+#[expect(clippy::match_same_arms, reason = "a table, place by place")]
+fn of_ambiguous(place: Place, after: After, name: &[u8]) -> i32 {
+    match (place, after) {
+        (Place::Substitution, _) => 10,
+        (Place::Separator { leads: true, line: false }, After::Word) => 9,
+        (Place::Separator { leads: true, .. }, _) => 10,
+        (Place::Backtick, _) => 8,
+        (Place::Start, After::Flag | After::Place) => 9,
+        (Place::Start, After::Number) if name == b"sleep" => 8,
+        (Place::Start, After::Command) => 8,
+        (Place::Start, After::Number | After::Other) => 5,
+        (Place::Start | Place::Separator { line: true, .. }, _) => 0,
+        (Place::Separator { .. }, After::Word) => 2,
+        (Place::Separator { .. }, After::Number | After::Other | After::Command) => 7,
+        (Place::Separator { .. }, _) => 8,
     }
 }
 
@@ -235,10 +246,15 @@ fn dollar(look: &mut Look<'_>, at: usize) {
         let jndi = ["jndi", "lower:", "upper:", "env:", "::-", "sys:", "date:"]
             .iter()
             .any(|what| look.starts_with(at + 2, what));
+        // `${name#..}`, `${name:1:2}`
+        let end = look.text[at + 2..].iter().take(40).take_while(|byte| is_word(**byte)).count();
+        let expands = end > 0 && matches!(look.text.get(at + 2 + end), Some(b'#' | b'%' | b'/' | b':' | b'^' | b'['));
         let nested = look.text[at + 2..].iter().take(40).position(|byte| matches!(byte, b'$' | b'#' | b'{'));
         look.add(
             if jndi {
                 10
+            } else if expands {
+                8
             } else if nested.is_some() {
                 6
             } else {
@@ -250,22 +266,19 @@ fn dollar(look: &mut Look<'_>, at: usize) {
     }
 }
 
-/// A span of code in a sentence is no attack.
-fn backtick(look: &mut Look<'_>, at: usize) {
-    let before = &look.text[..at];
-    let opens = before.iter().filter(|byte| **byte == b'`').take(64).count() % 2 == 0;
-    if !opens {
+/// A span of code in a sentence is no attack; a value that is nothing but the span is.
+fn backtick(look: &mut Look<'_>, at: usize, spaced: bool) {
+    let text = look.text;
+    let close = text[at + 1..].iter().position(|byte| *byte == b'`').map(|close| at + 1 + close);
+    let in_prose = spaced && text[..at].iter().rev().take(24).filter(|byte| byte.is_ascii_alphabetic()).count() >= 2
+        || close.is_some_and(|close| text.get(close + 1) == Some(&b' '));
+    if in_prose {
         return;
     }
-    let in_prose = before.iter().rev().take(24).filter(|byte| byte.is_ascii_alphabetic()).count() >= 2
-        && before.contains(&b' ')
-        || look.text[at + 1..]
-            .iter()
-            .position(|byte| *byte == b'`')
-            .is_some_and(|end| look.text.get(at + end + 2) == Some(&b' '));
-    if !in_prose {
-        command(look, at + 1, Place::Backtick);
+    if at <= 2 && close.is_some_and(|close| close + 3 >= text.len()) {
+        look.add(2, "command", at);
     }
+    command(look, at + 1, Place::Backtick);
 }
 
 fn redirection(look: &mut Look<'_>, at: usize) {
@@ -286,8 +299,9 @@ fn redirection(look: &mut Look<'_>, at: usize) {
 
 /// `{cat,/etc/passwd}`
 fn braces(look: &mut Look<'_>, at: usize) {
-    let name = name(look.text, at + 1);
-    let marks = words::marks(&name.letters[..name.length]);
+    let comma = usize::from(look.text.get(at + 1) == Some(&b','));
+    let name = Name::at(look.text, at + 1 + comma);
+    let marks = words::marks(name.letters());
     if look.text.get(name.end) == Some(&b',') && (marks & (mark::COMMAND | mark::AMBIGUOUS) != 0 || name.path) {
         look.add(10, "command-braces", at);
     }
@@ -295,24 +309,31 @@ fn braces(look: &mut Look<'_>, at: usize) {
 
 /// `/dev/tcp/`, `/bin/sh` wherever they are, and names with holes: `/e?c/p?ss*`.
 fn path(look: &mut Look<'_>, at: usize) {
-    if look.starts_with(at, "/dev/tcp/") || look.starts_with(at, "/dev/udp/") {
-        look.add(10, "command-path", at);
-    } else if look.starts_with(at, "/bin/sh") || look.starts_with(at, "/bin/bash") || look.starts_with(at, "/bin/cat") {
-        look.add(6, "command-path", at);
+    match look.text.get(at + 1) {
+        Some(b'd') if look.starts_with(at, "/dev/tcp/") || look.starts_with(at, "/dev/udp/") => {
+            look.add(10, "command-path", at);
+        }
+        Some(b'b') if ["/bin/sh", "/bin/bash", "/bin/cat"].iter().any(|shell| look.starts_with(at, shell)) => {
+            look.add(6, "command-path", at);
+        }
+        _ => {}
     }
-    let segment = look.text[at + 1..]
-        .iter()
-        .take(24)
-        .take_while(|byte| is_word(**byte) || matches!(byte, b'?' | b'[' | b']' | b'*'))
-        .count();
-    let segment = &look.text[at + 1..at + 1 + segment];
+    if look.holes {
+        holes(look, at);
+    }
+}
+
+fn holes(look: &mut Look<'_>, at: usize) {
+    let segment = &look.text[at + 1..look.text.len().min(at + 25)];
+    let length = segment.iter().take_while(|byte| is_word(**byte) || matches!(byte, b'?' | b'[' | b']' | b'*')).count();
+    let segment = &segment[..length];
     let holes = segment.iter().filter(|byte| matches!(byte, b'?' | b'[')).count();
-    let closed = matches!(look.text.get(at + 1 + segment.len()), Some(b'/' | b' ') | None);
+    let closed = matches!(look.text.get(at + 1 + length), Some(b'/' | b' ') | None);
     if holes > 0
-        && segment.len() <= 12
-        && (holes > 1 || closed && !segment.ends_with(b"?"))
+        && length <= 12
+        && (holes > 1 || closed && segment[0] != b'?' && !segment.ends_with(b"?"))
         && segment.iter().any(u8::is_ascii_alphabetic)
     {
-        look.add(6, "command-holes", at);
+        look.add(8, "command-holes", at);
     }
 }

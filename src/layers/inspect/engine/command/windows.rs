@@ -1,27 +1,46 @@
 //! Batch files: `for`, `if`, variables between percent signs, keys of the registry.
 
 use super::Look;
-use crate::inspect::engine::gate::is_word;
+use crate::inspect::engine::{
+    gate::is_word,
+    words::{self, mark},
+};
 
 /// What only a batch file asks with `if`.
-const QUESTIONS: [&str; 7] = ["exist", "defined", "errorlevel", "cmdextversion", "/i", "not", "["];
+const QUESTIONS: [&str; 7] = ["exist ", "defined ", "errorlevel ", "cmdextversion ", "/i ", "not ", "["];
 /// What it compares with.
 const COMPARISONS: [&str; 6] = ["equ", "neq", "lss", "leq", "gtr", "geq"];
 /// Variables that any machine has.
 const VARIABLES: [&str; 8] =
     ["%systemroot%", "%windir%", "%comspec%", "%appdata%", "%temp%", "%programfiles", "%userprofile%", "%errorlevel%"];
 
+/// Whether a batch file's sentence may begin here: it needs no punctuation.
+pub(super) fn may_begin(text: &[u8]) -> bool {
+    matches!(
+        text,
+        [b'i' | b'I', b'f' | b'F', b' ' | b'\t' | b'(', ..] | [b'f' | b'F', b'o' | b'O', b'r' | b'R', b' ' | b'\t', ..]
+    )
+}
+
+/// At the beginning of the value, or behind what separates commands.
+pub(super) fn sentence(look: &mut Look<'_>, at: usize) {
+    let start = past_blank(look.text, at);
+    let Some(text) = look.text.get(start..) else { return };
+    if may_begin(text) {
+        let length = if look.starts_with(start, "if") { 2 } else { 3 };
+        let next = past_blank(look.text, start + length);
+        if length == 2 { question(look, start, next) } else { repetition(look, start, next) }
+    }
+}
+
+/// Variables, keys of the registry and shells by name, anywhere.
 pub(super) fn batch(look: &mut Look<'_>) {
     let text = look.text;
     let mut at = 0;
     while at < text.len() {
         let start = at;
-        if text[at] == b'%' {
-            if VARIABLES.iter().any(|name| look.starts_with(at, name)) {
-                look.add(6, "command-variable", at);
-            }
-            at += 1;
-            continue;
+        if text[at] == b'%' && VARIABLES.iter().any(|name| look.starts_with(at, name)) {
+            look.add(6, "command-variable", at);
         }
         if !is_word(text[at]) {
             at += 1;
@@ -30,29 +49,19 @@ pub(super) fn batch(look: &mut Look<'_>) {
         while text.get(at).is_some_and(|byte| is_word(*byte)) {
             at += 1;
         }
+        if words::triggers(&text[start..at]) & mark::BATCH == 0 {
+            continue;
+        }
         let next = past_blank(text, at);
-        match text[start..at].len() {
-            2 if look.starts_with(start, "if") && next > at => question(look, start, next),
-            3 if look.starts_with(start, "for") && next > at => repetition(look, start, next),
-            2 | 7 if look.starts_with(start, "sh") || look.starts_with(start, "bash") => {}
-            4 if look.starts_with(start, "hklm")
-                || look.starts_with(start, "hkcu")
-                || look.starts_with(start, "hkey") =>
-            {
-                look.add(if text.get(at) == Some(&b'\\') { 7 } else { 0 }, "command-registry", start);
-            }
-            3 if look.starts_with(start, "cmd") && text.get(next) == Some(&b'/') => look.add(7, "command-shell", start),
-            3 if look.starts_with(start, "set") && (look.starts_with(next, "/a") || look.starts_with(next, "/p")) => {
-                look.add(8, "command-shell", start);
-            }
-            _ => {}
-        }
-        let shell = ["sh ", "bash ", "busybox "].iter().any(|shell| look.starts_with(start, shell));
-        if shell && (look.starts_with(next, "-c") || look.starts_with(next, "-i")) {
-            look.add(7, "command-shell", start);
-        }
-        if look.starts_with(start, "hkey_") {
+        let is = |name: &str| text[start..at].eq_ignore_ascii_case(name.as_bytes());
+        if text.get(at) == Some(&b'\\') && (is("hklm") || is("hkcu") || look.starts_with(start, "hkey_")) {
             look.add(7, "command-registry", start);
+        } else if is("cmd") && text.get(next) == Some(&b'/') {
+            look.add(7, "command-shell", start);
+        } else if (is("sh") || is("bash") || is("busybox"))
+            && (look.starts_with(next, "-c") || look.starts_with(next, "-i"))
+        {
+            look.add(9, "command-shell", start);
         }
     }
 }
@@ -66,25 +75,19 @@ fn past_blank(text: &[u8], mut at: usize) -> usize {
 
 fn question(look: &mut Look<'_>, start: usize, mut at: usize) {
     let text = look.text;
-    let begins = start == 0
-        || matches!(text[start - 1], b'&' | b'|' | b'(' | b'\n' | b' ')
-            && text[..start].iter().all(|byte| !is_word(*byte));
-    if !begins {
-        return;
-    }
     let mut points = 0;
     for _ in 0..3 {
         let Some(question) = QUESTIONS.iter().find(|question| look.starts_with(at, question)) else {
             break;
         };
-        points += if *question == "not" { 3 } else { 7 };
+        points += if *question == "not" { 2 } else { 8 };
         at = past_blank(text, at + question.len());
     }
     let ahead = &text[at.min(text.len())..text.len().min(at + 80)];
     if ahead.windows(2).any(|pair| pair == b"==") && ahead.iter().any(|byte| matches!(byte, b'%' | b'"')) {
         points += 8;
-    } else if ahead.windows(2).any(|pair| pair == b"==") && points > 0 {
-        points += 4;
+    } else if ahead.windows(2).any(|pair| pair == b"==") {
+        points += if points > 0 { 4 } else { 8 };
     }
     if ahead
         .split(|byte| !is_word(*byte))
@@ -93,7 +96,8 @@ fn question(look: &mut Look<'_>, start: usize, mut at: usize) {
         points += 8;
     }
     if points > 0 {
-        look.add(points + i32::from(ahead.contains(&b'%')) * 2, "command-batch", start);
+        let points = points + i32::from(ahead.contains(&b'%')) * 2;
+        look.add_certain(points, "command-batch", start);
     }
 }
 
@@ -101,9 +105,9 @@ fn question(look: &mut Look<'_>, start: usize, mut at: usize) {
 fn repetition(look: &mut Look<'_>, start: usize, at: usize) {
     let ahead = &look.text[at..look.text.len().min(at + 80)];
     let flagged = matches!(ahead, [b'/', b'f' | b'F' | b'l' | b'L' | b'r' | b'R' | b'd' | b'D', b' ', ..]);
-    let variable = ahead.windows(2).any(|pair| pair[0] == b'%' && (pair[1] == b'%' || pair[1].is_ascii_alphabetic()));
+    let variable = ahead.windows(2).any(|pair| pair[0] == b'%' && pair[1] > b' ');
     let within = ahead.windows(3).any(|three| three.eq_ignore_ascii_case(b"in "));
     if variable && within && ahead.contains(&b'(') || flagged && within {
-        look.add(10, "command-batch", start);
+        look.add_certain(10, "command-batch", start);
     }
 }

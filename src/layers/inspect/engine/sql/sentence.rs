@@ -1,13 +1,13 @@
 //! Tokens in a row, and what they make: operands, neighbours, prose.
 
 use super::token::{Kind, Token};
-use crate::inspect::engine::words::Sql;
+use crate::inspect::engine::words::{self, Sql, mark};
 
 pub(super) struct Sentence<'a> {
     pub(super) text: &'a [u8],
     pub(super) tokens: &'a [Token],
-    /// Whether the first token is the value's own start inside quotes.
-    pub(super) quoted: bool,
+    /// The quotes inside which the first token is the value's own start.
+    pub(super) quote: Option<u8>,
     /// Whether the value begins here, and ends.
     pub(super) first: bool,
     pub(super) last: bool,
@@ -99,7 +99,9 @@ impl Sentence<'_> {
         let (mut operand, mut end) = match self.kind(at)? {
             Kind::Number | Kind::String | Kind::OpenString => (Operand::Constant, at + 1),
             Kind::Variable => (Operand::Function, at + 1),
-            Kind::Open => self.parenthesis(at),
+            // One that nobody closes is the statement's own.
+            Kind::Open if self.closes(at) => self.parenthesis(at),
+            Kind::Open => return self.operand_within(at),
             Kind::Word => match self.sql(at) {
                 Sql::Literal => (Operand::Constant, at + 1),
                 sql if self.kind(at + 1) == Some(Kind::Open) => {
@@ -124,6 +126,16 @@ impl Sentence<'_> {
             },
             _ => return None,
         };
+        // `'a' 'b'` is one string.
+        while self.kind(end - 1) == Some(Kind::String)
+            && matches!(self.kind(end), Some(Kind::String | Kind::OpenString))
+        {
+            end += 1;
+        }
+        // `::json`
+        while self.bytes(end) == b":" && self.bytes(end + 1) == b":" && self.kind(end + 2) == Some(Kind::Word) {
+            end += 3;
+        }
         // Constants that are added up are one.
         for _ in 0..8 {
             if self.kind(end) != Some(Kind::Arithmetic) {
@@ -147,6 +159,22 @@ impl Sentence<'_> {
         Some((operand, end))
     }
 
+    fn closes(&self, open: usize) -> bool {
+        let end = self.parenthesis(open).1;
+        self.kind(end - 1) == Some(Kind::Close)
+    }
+
+    fn operand_within(&self, open: usize) -> Option<(Operand, usize)> {
+        let inside = self.past(open, |at| self.kind(at) == Some(Kind::Open));
+        match self.kind(inside)? {
+            Kind::Number | Kind::String | Kind::OpenString => Some((Operand::Constant, inside + 1)),
+            Kind::Variable => Some((Operand::Function, inside + 1)),
+            Kind::Word if self.sql(inside) == Sql::Select => Some((Operand::Query, inside + 1)),
+            Kind::Word => Some((Operand::Name, inside + 1)),
+            _ => None,
+        }
+    }
+
     /// Past the parenthesis that opens here: at most so many tokens, for the sake of time.
     fn parenthesis(&self, open: usize) -> (Operand, usize) {
         let (mut depth, mut holds) = (0_usize, Operand::Constant);
@@ -160,6 +188,8 @@ impl Sentence<'_> {
                     }
                 }
                 Kind::Variable => holds = Operand::Function,
+                // `(3=3)`: true or false, and computed.
+                Kind::Compare if holds == Operand::Constant => holds = Operand::Function,
                 Kind::Word => match self.tokens[at].sql {
                     Sql::Select => holds = Operand::Query,
                     Sql::None | Sql::Object if holds == Operand::Constant => holds = Operand::Name,
@@ -176,9 +206,12 @@ impl Sentence<'_> {
     pub(super) fn prose(&self) -> i32 {
         let (mut prose, mut name_before) = (0, false);
         for (at, token) in self.tokens.iter().enumerate() {
-            let name = token.kind == Kind::Word && token.sql == Sql::None && self.kind(at + 1) != Some(Kind::Open);
+            let name = token.kind == Kind::Word
+                && token.sql == Sql::None
+                && self.kind(at + 1) != Some(Kind::Open)
+                && self.text[token.start as usize] != b'`';
             prose += i32::from(name && name_before);
-            prose += i32::from(name && token.prose);
+            prose += i32::from(name && words::marks(self.bytes(at)) & mark::PROSE != 0);
             name_before = name;
         }
         prose

@@ -1,6 +1,6 @@
 //! A lenient tokenizer of SQL, whatever the dialect: it reads what some database would read.
 
-use crate::inspect::engine::words::{self, Sql, mark};
+use crate::inspect::engine::words::{self, Sql};
 
 /// What a token is; words say more in their [`Sql`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,7 +31,6 @@ pub(in crate::inspect) enum Kind {
 pub(in crate::inspect) struct Token {
     pub(super) kind: Kind,
     pub(super) sql: Sql,
-    pub(super) prose: bool,
     pub(super) start: u32,
     pub(super) end: u32,
 }
@@ -143,7 +142,7 @@ impl Iterator for Tokens<'_> {
     type Item = Token;
 
     fn next(&mut self) -> Option<Token> {
-        let plain = |kind, start, end| Token { kind, sql: Sql::None, prose: false, start, end };
+        let plain = |kind, start, end| Token { kind, sql: Sql::None, start, end };
         if let Some(quote) = self.within.take() {
             let kind = self.before_break_out(quote);
             return Some(plain(kind, 0, position(self.at)));
@@ -152,14 +151,22 @@ impl Iterator for Tokens<'_> {
         let start = self.at;
         let byte = *self.text.get(start)?;
         if byte.is_ascii_alphabetic() || byte == b'_' {
-            self.skip_while(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'$'));
-            let word = words::look_up(&self.text[start..self.at]);
-            let sql = word.map_or(Sql::None, |word| word.sql);
-            let prose = word.is_some_and(|word| word.marks & mark::PROSE != 0);
-            return Some(Token { kind: Kind::Word, sql, prose, start: position(start), end: position(self.at) });
+            // `1or1`
+            let glued = start > 0 && self.text[start - 1].is_ascii_digit();
+            if glued && byte != b'_' {
+                self.skip_while(|byte| byte.is_ascii_alphabetic());
+            } else {
+                self.skip_while(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'$'));
+            }
+            let sql = words::sql(&self.text[start..self.at]);
+            return Some(Token { kind: Kind::Word, sql, start: position(start), end: position(self.at) });
         }
         let kind = match (byte, self.peek(1)) {
             (b'0'..=b'9', _) | (b'.', b'0'..=b'9') => self.number(),
+            (b'\'' | b'"', next) if next == byte && self.peek(2) != byte => {
+                self.at += 2;
+                Kind::String
+            }
             (b'\'' | b'"', _) => {
                 self.at += 1;
                 self.string(byte)
@@ -168,7 +175,22 @@ impl Iterator for Tokens<'_> {
                 self.at += 1;
                 if self.string(byte) == Kind::String { Kind::Word } else { Kind::Other }
             }
-            (b'-', b'-') | (b'#', _) => self.line_comment(),
+            // A rule under a heading.
+            (b'-', b'-')
+                if self.peek(2) == b'-' && self.peek(3) == b'-' && (start == 0 || self.text[start - 1] == b'\n') =>
+            {
+                self.skip_while(|byte| byte == b'-');
+                Kind::Other
+            }
+            (b'-', b'-') => self.line_comment(),
+            // What a word processor makes of two dashes at a value's end.
+            (0xE2, 0x80) if matches!(self.peek(2), 0x93 | 0x94) && self.text.len() - start <= 4 => self.line_comment(),
+            // MySQL's null.
+            (b'\\', b'N') => {
+                self.at += 2;
+                Kind::Number
+            }
+            (b'#', next) if next != b'>' => self.line_comment(),
             (b'/', b'*') => self.block_comment(),
             (b'*', b'/') => {
                 self.at += 2;
@@ -180,6 +202,12 @@ impl Iterator for Tokens<'_> {
             }
             (b'<' | b'>' | b'=' | b'!' | b':' | b'~', b'=' | b'>') | (b'<', b'<') => {
                 self.skip_while(|byte| matches!(byte, b'<' | b'>' | b'=' | b'!' | b':' | b'~'));
+                Kind::Compare
+            }
+            // PostgreSQL's operators on documents.
+            (b'@' | b'-' | b'#', b'>') | (b'<', b'@') | (b'?', b'|' | b'&') => {
+                self.at += 1;
+                self.skip_while(|byte| matches!(byte, b'<' | b'>' | b'@' | b'|' | b'&'));
                 Kind::Compare
             }
             (b'=' | b'<' | b'>', _) => {

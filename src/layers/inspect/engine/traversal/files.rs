@@ -3,7 +3,7 @@
 use crate::inspect::engine::verdict::Signs;
 
 /// Where a system keeps what it keeps to itself; at a path's start.
-const ROOTS: [(&str, i32); 40] = [
+const ROOTS: [(&str, i32); 42] = [
     ("/etc/", 10),
     ("/proc/", 10),
     ("/var/log/", 10),
@@ -16,16 +16,15 @@ const ROOTS: [(&str, i32); 40] = [
     ("/var/apache", 10),
     ("/var/mysql", 10),
     ("/var/cpanel", 10),
-    ("/var/nm", 8),
     ("/var/local/", 9),
     ("/var/backups/", 10),
     ("/var/webmin/", 10),
     ("/root/", 10),
     ("/boot/", 10),
-    ("/dev/", 8),
-    ("/sys/", 8),
+    ("/dev/", 9),
+    ("/sys/", 9),
     ("/private/etc/", 10),
-    ("/usr/local/", 8),
+    ("/usr/local/", 9),
     ("/usr/lib/", 8),
     ("/usr/etc/", 10),
     ("/usr/pkg", 9),
@@ -35,7 +34,7 @@ const ROOTS: [(&str, i32); 40] = [
     ("/usr/sbin/", 9),
     ("/usr/bin/", 9),
     ("/usr/apache", 10),
-    ("/opt/", 8),
+    ("/opt/", 9),
     ("/home/", 7),
     ("/bin/", 8),
     ("/sbin/", 9),
@@ -44,71 +43,95 @@ const ROOTS: [(&str, i32); 40] = [
     ("/apache", 9),
     ("/xampp", 10),
     ("/mysql/", 8),
+    ("/var/", 9),
+    ("/usr/", 8),
+    ("/www/", 8),
 ];
 
-/// Files by name, wherever they are.
+/// Files by name, wherever they are; by their first letters.
 const NAMES: [&str; 52] = [
-    "etc/passwd",
-    "etc/shadow",
+    ".aws/",
+    ".bash_history",
+    ".bashrc",
+    ".env",
+    ".git/config",
+    ".htaccess",
+    ".htpasswd",
+    ".mysql_history",
+    ".ssh/",
+    "access.log",
+    "access_log",
+    "apache2.conf",
+    "authorized_keys",
+    "autoexec.bat",
+    "boot.ini",
+    "cmd.exe",
+    "config.inc.php",
+    "config.php",
+    "error.log",
+    "error_log",
+    "etc/crontab",
+    "etc/fstab",
     "etc/group",
     "etc/hosts",
     "etc/issue",
-    "etc/motd",
-    "etc/fstab",
-    "etc/crontab",
     "etc/master.passwd",
+    "etc/motd",
+    "etc/passwd",
     "etc/security/",
-    "proc/self/",
-    "proc/version",
-    "boot.ini",
-    "win.ini",
-    "system.ini",
-    "php.ini",
+    "etc/shadow",
+    "global.asa",
+    "httpd.conf",
+    "id_rsa",
+    "meta-inf/",
     "my.cnf",
     "my.ini",
-    ".htaccess",
-    ".htpasswd",
-    "web.config",
-    "web-inf/",
-    "meta-inf/",
-    "global.asa",
-    ".ssh/",
-    "id_rsa",
-    ".bash_history",
-    ".bashrc",
-    ".mysql_history",
-    "httpd.conf",
-    "access_log",
-    "error_log",
-    "access.log",
-    "error.log",
-    "wp-config",
-    "config.inc.php",
-    "system32/",
+    "ntuser.dat",
+    "php.ini",
+    "proc/self/",
+    "proc/version",
     "repair/sam",
     "sysprep.inf",
     "sysprep.xml",
+    "system.ini",
+    "system32/",
     "unattend.xml",
-    "cmd.exe",
-    "authorized_keys",
-    ".git/config",
-    ".aws/",
-    ".env",
-    "config.php",
-    "autoexec.bat",
-    "ntuser.dat",
+    "web-inf/",
+    "web.config",
+    "win.ini",
     "winnt/",
+    "wp-config",
     "{file}",
-    "apache2.conf",
 ];
 
+/// Where in [`NAMES`] a letter's names begin and end.
+static INDEX: [(u8, u8); 128] = index();
+
+#[expect(clippy::cast_possible_truncation, reason = "fewer names than 256")]
+const fn index() -> [(u8, u8); 128] {
+    let mut index = [(0, 0); 128];
+    let mut at = 0;
+    while at < NAMES.len() {
+        let letter = NAMES[at].as_bytes()[0] as usize;
+        if index[letter].1 == 0 {
+            index[letter].0 = at as u8;
+        }
+        index[letter].1 = at as u8 + 1;
+        at += 1;
+    }
+    index
+}
+
 /// What of a Windows disk is asked for.
-const WINDOWS: [&str; 20] = [
+const WINDOWS: [&str; 23] = [
     "windows",
     "winnt",
     "boot.ini",
     "inetpub",
     "program files",
+    "programfiles",
+    "unattend",
+    "$recycle",
     "programdata",
     "xampp",
     "wamp",
@@ -148,7 +171,8 @@ pub(super) fn named(text: &[u8], is_path: bool, climbs: bool, signs: &mut Signs)
         root += 1;
     }
     if is_path {
-        if let Some((_, points)) = ROOTS.iter().find(|(name, _)| starts(text, root, name)) {
+        let rooted = starts(text, root, "/");
+        if rooted && let Some((_, points)) = ROOTS.iter().find(|(name, _)| starts(text, root, name)) {
             signs.add(*points, "path-system", root);
         }
         let drive = usize::from(starts(text, root, "/")) + root;
@@ -162,39 +186,39 @@ pub(super) fn named(text: &[u8], is_path: bool, climbs: bool, signs: &mut Signs)
             signs.add(10, "path-system", root);
         }
     }
+    if !is_path && !climbs {
+        // In a sentence only what has no other meaning.
+        if let Some(at) = text.windows(4).position(|four| four.eq_ignore_ascii_case(b"etc/"))
+            && names_at(text, at).is_some()
+        {
+            signs.add(4, "path-file", at);
+        }
+        return;
+    }
+    if !climbs && text.windows(3).any(|three| three == b"://") && scheme == 0 {
+        return;
+    }
+    let mut begins = true;
     for (at, byte) in text.iter().enumerate() {
-        let begins = matches!(
-            fold(*byte),
-            b'e' | b'p'
-                | b'b'
-                | b'w'
-                | b's'
-                | b'm'
-                | b'.'
-                | b'g'
-                | b'i'
-                | b'h'
-                | b'a'
-                | b'c'
-                | b'r'
-                | b'u'
-                | b'n'
-                | b'{'
-        ) && (at == 0 || !text[at - 1].is_ascii_alphanumeric());
-        if begins && let Some(name) = NAMES.iter().find(|name| starts(text, at, name)) {
+        // A file's address says where it is: only its root is a system's.
+        let begins_here = begins && (climbs || scheme == 0 || at <= root + 1);
+        if begins_here && let Some(name) = names_at(text, at) {
             let ends =
                 text.get(at + name.len()).is_none_or(|byte| !byte.is_ascii_alphanumeric()) || name.ends_with('/');
-            let points = match (climbs, is_path) {
+            let points = match (climbs, ends) {
                 (true, _) => 8,
-                (false, true) if at == 0 || ends => 7,
-                (false, true) => 5,
-                (false, false) if name.starts_with("etc/") && ends => 4,
-                (false, false) => 0,
+                (false, true) => 9,
+                (false, false) => 6,
             };
-            if points > 0 {
-                signs.add(points + i32::from(at == 0 && is_path) * 2, "path-file", at);
-            }
-            break;
+            signs.add(points + i32::from(at == 0 && is_path) * 2, "path-file", at);
+            return;
         }
+        // A row of dots begins no name more than once.
+        begins = !(byte.is_ascii_alphanumeric() || *byte == b'.' && text.get(at + 1) == Some(&b'.'));
     }
+}
+
+fn names_at(text: &[u8], at: usize) -> Option<&'static str> {
+    let (start, end) = *INDEX.get(usize::from(fold(*text.get(at)?)))?;
+    NAMES[usize::from(start)..usize::from(end)].iter().copied().find(|name| starts(text, at, name))
 }

@@ -18,7 +18,7 @@ pub(super) fn scheme(text: &[u8], colon: usize, seen: &mut Seen) {
             letters[count] = byte.to_ascii_lowercase();
             count += 1;
             start = at;
-        } else if *byte > b' ' && *byte < 0x7F || *byte == b' ' && count > 0 && !before_is_broken(text, at) {
+        } else if matches!(*byte, b' '..0x7F) {
             break;
         }
     }
@@ -27,14 +27,17 @@ pub(super) fn scheme(text: &[u8], colon: usize, seen: &mut Seen) {
     let after = past_blank(text, colon + 1);
     if is("javascript") || is("vbscript") || is("livescript") || is("mocha") {
         let ahead = &text[after..text.len().min(after + 160)];
-        let is_program = ahead.iter().any(|byte| matches!(byte, b'(' | b'=' | b'`' | b'[' | b'{'))
+        let is_program = ahead.iter().any(|byte| matches!(byte, b'(' | b'=' | b'`' | b'[' | b'{' | b'\\'))
             || ahead.starts_with(b"/*")
             || ahead.starts_with(b"//");
         let spaced = text.get(colon + 1) == Some(&b' ');
-        let points = match (is_program, spaced && !seen.tag) {
+        // Blanks inside a scheme are there to hide it.
+        let torn = count < colon - start;
+        let points = match (is_program || torn, spaced && !seen.tag) {
             (true, false) => 11,
             (false, false) if seen.tag => 9,
-            (true, true) | (false, false) => 6,
+            (true, true) => 6,
+            (false, false) => 8,
             (false, true) => 1,
         };
         seen.add(points, "xss-scheme", start);
@@ -53,14 +56,9 @@ pub(super) fn scheme(text: &[u8], colon: usize, seen: &mut Seen) {
     }
 }
 
-/// `java script` is two words; `java<tab>script` is one.
-fn before_is_broken(_: &[u8], _: usize) -> bool {
-    false
-}
-
 /// At a word: what it is to a script.
 pub(super) fn word(text: &[u8], start: usize, end: usize, seen: &mut Seen) {
-    if words::marks(&text[start..end]) & mark::SCRIPT == 0 {
+    if words::triggers(&text[start..end]) & mark::SCRIPT == 0 {
         return;
     }
     let is = |name: &str| text[start..end].eq_ignore_ascii_case(name.as_bytes());
@@ -68,10 +66,24 @@ pub(super) fn word(text: &[u8], start: usize, end: usize, seen: &mut Seen) {
     let calls = matches!(text.get(next), Some(b'(' | b'`'));
     let member = text.get(end) == Some(&b'.');
     let assigned = text.get(next) == Some(&b'=') && text.get(next + 1) != Some(&b'=');
+    // `<` and `>` that lost their upper bit.
+    if is("script") && start > 0 && text[start - 1] >= 0x80 && text.get(end).is_some_and(|byte| *byte >= 0x80) {
+        seen.add(6, "xss-script", start);
+    } else if is("script") && text.get(end) == Some(&b'>') && start > 0 && !matches!(text[start - 1], b'<' | b'/') {
+        seen.add(3, "xss-script", start);
+    }
+    if is("cookie") && start > 0 && text[start - 1] == b'.' && !text[..start].ends_with(b"document.") {
+        seen.script(4, "xss-script-object", start);
+    }
     if is("expression") && calls {
         if seen.tag || text[..start].iter().rev().take(60).any(|byte| *byte == b':') {
             seen.add(8, "xss-style", start);
         }
+    } else if is("document")
+        && matches!(text.get(next), Some(b'['))
+        && matches!(text.get(next + 1), Some(b'"' | b'\'' | b'`'))
+    {
+        seen.script(8, "xss-script-object", start);
     } else if is("document") && member {
         let named = [
             "cookie",
@@ -92,10 +104,8 @@ pub(super) fn word(text: &[u8], start: usize, end: usize, seen: &mut Seen) {
         if named.iter().any(|name| starts_with(text, end + 1, name)) {
             seen.script(5, "xss-script-object", start);
         }
-    } else if (is("alert") || is("confirm") || is("prompt") || is("msgbox")) && (calls || text.get(next) == Some(&b'/'))
-    {
-        seen.script(if calls { 6 } else { 2 }, "xss-script-call", start);
-        break_out(text, start, seen);
+    } else if is("alert") || is("confirm") || is("prompt") || is("msgbox") || is("globaleval") {
+        dialog(text, start, end, seen);
     } else if (is("eval")
         || is("settimeout")
         || is("setinterval")
@@ -103,10 +113,11 @@ pub(super) fn word(text: &[u8], start: usize, end: usize, seen: &mut Seen) {
         || is("atob")
         || is("unescape")
         || is("writeln")
+        || is("btoa")
         || is("decodeuricomponent"))
         && calls
     {
-        seen.script(4, "xss-script-call", start);
+        seen.script(if start == 0 && text.len() < 40 { 6 } else { 4 }, "xss-script-call", start);
         break_out(text, start, seen);
     } else if is("fromcharcode") {
         seen.script(5, "xss-script-call", start);
@@ -128,16 +139,47 @@ pub(super) fn word(text: &[u8], start: usize, end: usize, seen: &mut Seen) {
     }
 }
 
+/// What a proof of concept calls.
+fn dialog(text: &[u8], start: usize, end: usize, seen: &mut Seen) {
+    let next = past_blank(text, end);
+    let calls = matches!(text.get(next), Some(b'(' | b'`'));
+    let borrowed = starts_with(text, end, ".call")
+        || starts_with(text, end, ".apply")
+        || starts_with(text, end, "\"]")
+        || starts_with(text, end, "']");
+    let before = text[..start].trim_ascii_end().last();
+    let handed = matches!((before, text.get(next)), (Some(b'('), Some(b')')) | (Some(b'{'), Some(b'}')));
+    if !calls && !borrowed && !handed && text.get(next) != Some(&b'/') {
+        return;
+    }
+    let whole = start == 0 && text.len() < 40;
+    let valued = start > 0 && matches!(text[start - 1], b'"' | b'\'' | b'=');
+    let points = if calls {
+        6 + i32::from(whole || valued) * 2
+    } else if borrowed || handed {
+        9
+    } else {
+        5
+    };
+    seen.script(points, "xss-script-call", start);
+    if seen.tag {
+        seen.script(4, "xss-script-call", start);
+    }
+    break_out(text, start, seen);
+}
+
 /// `';call(`, `"-call(`: a call where a string of the page's own script ends.
 fn break_out(text: &[u8], start: usize, seen: &mut Seen) {
-    let before = text[..start].iter().rposition(|byte| !is_word(*byte) && !matches!(byte, b' ' | b'.' | b'(' | b'['));
-    let Some(before) = before else {
+    let near = start.saturating_sub(64);
+    let joins = |byte: &u8| !is_word(*byte) && !matches!(byte, b' ' | b'.' | b'(' | b'[');
+    let Some(before) = text[near..start].iter().rposition(joins).map(|before| near + before) else {
         return seen.script(if start == 0 { 2 } else { 0 }, "xss-script-call", start);
     };
     if matches!(text[before], b';' | b'-' | b'+' | b'*' | b'/' | b'|' | b'&' | b'^' | b'%' | b'}' | b')' | b'>') {
         let quoted = text[..before].iter().rev().take(8).any(|byte| matches!(byte, b'\'' | b'"' | b'`'));
-        if quoted {
-            seen.script(5, "xss-break-out", before);
+        let commented = text[start..].windows(2).take(200).any(|pair| pair == b"//" || pair == b"/*");
+        if quoted || commented {
+            seen.script(if quoted { 5 } else { 4 }, "xss-break-out", before);
         }
     }
 }

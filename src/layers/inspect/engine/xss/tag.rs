@@ -15,7 +15,7 @@ enum Tag {
     Plain,
 }
 
-const LOADING: [&str; 14] = [
+const LOADING: [&str; 15] = [
     "iframe",
     "frame",
     "frameset",
@@ -30,6 +30,7 @@ const LOADING: [&str; 14] = [
     "portal",
     "isindex",
     "event-source",
+    "xml",
 ];
 
 fn tag(name: &[u8]) -> Tag {
@@ -74,10 +75,10 @@ pub(super) fn open(text: &[u8], at: usize, seen: &mut Seen) {
     }
     let name = &text[start..end];
     seen.tag = true;
+    seen.markup |= inside(text, end).contains(&b'=');
     if closing {
-        if matches!(tag(name), Tag::Script) {
-            seen.add(4, "xss-tag", at);
-        }
+        seen.markup = true;
+        seen.add(if matches!(tag(name), Tag::Script) { 6 } else { 1 }, "xss-tag", at);
         return;
     }
     match tag(name) {
@@ -96,21 +97,59 @@ pub(super) fn open(text: &[u8], at: usize, seen: &mut Seen) {
                 seen.add(5, "xss-tag", at);
             }
         }
-        Tag::Style => seen.add(5, "xss-tag", at),
+        Tag::Style => {
+            let sheet =
+                text[end..text.len().min(end + 160)].iter().any(|byte| matches!(byte, b'{' | b'@' | b'\\' | b'='));
+            seen.add(if sheet { 9 } else { 5 }, "xss-tag", at);
+        }
         Tag::Meta => {
             seen.add(if attribute(text, end, &["http-equiv", "charset", "content"]) { 9 } else { 3 }, "xss-tag", at);
         }
         Tag::Foreign => seen.add(4, "xss-tag", at),
-        Tag::Plain => {}
+        // A name of another language's, or one that loads or sends something.
+        Tag::Plain
+            if text.get(end) == Some(&b':')
+                && text[start..text.len().min(end + 2)].iter().all(|byte| matches!(byte, b'a'..=b'z' | b':')) =>
+        {
+            seen.add(if seen.markup { 9 } else { 6 }, "xss-tag", at);
+        }
+        Tag::Plain => {
+            let named = inside(text, end).windows(6).any(|six| six.eq_ignore_ascii_case(b"xmlns:"));
+            if named
+                || attribute(
+                    text,
+                    end,
+                    &[
+                        "dataformatas",
+                        "datasrc",
+                        "xmlns",
+                        "ev:event",
+                        "srcdoc",
+                        "formaction",
+                        "autofocus",
+                        "xlink:href",
+                    ],
+                )
+            {
+                seen.add(8, "xss-attribute", at);
+            } else if attribute(text, end, &["style"]) {
+                let active = text[end..text.len().min(end + 160)]
+                    .windows(4)
+                    .any(|four| four.eq_ignore_ascii_case(b"url(") || four.contains(&b'\\'));
+                seen.add(if active { 8 } else { 4 }, "xss-attribute", at);
+            } else if attribute(text, end, &["href", "src", "action", "background", "pattern", "poster"]) {
+                seen.add(4, "xss-attribute", at);
+            }
+        }
     }
 }
 
 /// A script's tag: with an address or with a program it runs; alone it is a word about scripts.
 fn script_tag(text: &[u8], at: usize, end: usize, seen: &mut Seen) {
-    let ahead = &text[end..text.len().min(end + 400)];
+    let ahead = &text[end..text.len().min(end + 160)];
     let close = ahead.iter().position(|byte| *byte == b'>').unwrap_or(ahead.len());
     let (inside, after) = ahead.split_at(close);
-    let program = after.iter().any(|byte| matches!(byte, b'(' | b'=' | b';' | b'`' | b'['));
+    let program = after.iter().any(|byte| matches!(byte, b'(' | b'=' | b';' | b'`' | b'[' | b'\\'));
     let points = if inside.contains(&b'=') || program {
         11
     } else if text.get(end).is_none_or(|byte| matches!(byte, b'<' | b'/' | b'\t')) {
@@ -121,16 +160,21 @@ fn script_tag(text: &[u8], at: usize, end: usize, seen: &mut Seen) {
     seen.add(points, "xss-script", at);
 }
 
+/// What follows within a tag: not all of it, for the sake of time.
+fn inside(text: &[u8], start: usize) -> &[u8] {
+    let text = &text[start..text.len().min(start + 240)];
+    &text[..text.iter().position(|byte| matches!(byte, b'<' | b'>')).unwrap_or(text.len())]
+}
+
 /// Whether one of these attributes follows within its tag.
 fn attribute(text: &[u8], start: usize, names: &[&str]) -> bool {
-    let end = text.len().min(start + 300);
-    let inside = &text[start..end];
-    let inside = &inside[..inside.iter().position(|byte| *byte == b'>').unwrap_or(inside.len())];
+    let inside = inside(text, start);
     inside.iter().enumerate().any(|(at, byte)| {
         byte.is_ascii_alphabetic()
             && (at == 0 || !is_word(inside[at - 1]))
             && names.iter().any(|name| {
-                starts_with(inside, at, name) && inside.get(past_blank(inside, at + name.len())) == Some(&b'=')
+                starts_with(inside, at, name)
+                    && inside[at + name.len()..].iter().find(|byte| !matches!(byte, b'/' | 0..=b' ')) == Some(&b'=')
             })
     })
 }
@@ -142,7 +186,7 @@ fn declaration(text: &[u8], at: usize, seen: &mut Seen) {
         seen.add(10, "xss-entity", at);
     } else if starts_with(text, at, "<!--[if") {
         seen.add(6, "xss-comment", at);
-    } else if starts_with(text, at, "<![cdata[") {
+    } else if starts_with(text, at, "<![") {
         seen.add(4, "xss-comment", at);
     } else if starts_with(text, at, "<!doctype") && text[at..].contains(&b'[') {
         seen.add(6, "xss-entity", at);
@@ -151,7 +195,8 @@ fn declaration(text: &[u8], at: usize, seen: &mut Seen) {
 }
 
 fn instruction(text: &[u8], at: usize, seen: &mut Seen) {
-    if starts_with(text, at, "<?import") || starts_with(text, at, "<?xml-stylesheet") {
+    if starts_with(text, at, "<?import") || starts_with(text, at, "<?xml-stylesheet") || starts_with(text, at, "<?xml:")
+    {
         seen.add(10, "xss-instruction", at);
     }
     seen.tag = true;
@@ -170,7 +215,7 @@ pub(super) fn handler(text: &[u8], start: usize, end: usize, seen: &mut Seen) {
     }
     let value = past_blank(text, equals + 1);
     let is_program =
-        text[value..text.len().min(value + 200)].iter().any(|byte| matches!(byte, b'(' | b'`' | b'=' | b'.' | b'&'));
+        text[value..text.len().min(value + 80)].iter().any(|byte| matches!(byte, b'(' | b'`' | b'=' | b'.' | b'&'));
     let points = match (seen.tag, is_program) {
         (true, _) => 10,
         (false, true) if matches!(before, Some(b'"' | b'\'' | b'/')) => 10,

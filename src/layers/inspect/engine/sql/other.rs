@@ -1,0 +1,43 @@
+//! What injects into a query without being SQL to read: text in hexadecimal, and the filters of a directory.
+
+use crate::inspect::engine::{
+    gate::{Made, has},
+    verdict::Finding,
+};
+
+/// Digits that nobody needs for a number, an address or a hash that happens to be text.
+const DIGITS: usize = 24;
+
+/// `0x` and text: letters of one byte or two.
+pub(super) fn hexadecimal(text: &[u8], made: Made) -> Finding {
+    if !made.has(has::HEX) {
+        return Finding::default();
+    }
+    let starts = text.windows(2).enumerate().filter(|(_, pair)| matches!(pair, [b'0', b'x' | b'X']));
+    for (at, _) in starts.take(8) {
+        let digits = &text[at + 2..];
+        let length = digits.iter().take(400).take_while(|byte| byte.is_ascii_hexdigit()).count();
+        if length < DIGITS {
+            continue;
+        }
+        let (pairs, _) = digits[..length].as_chunks::<2>();
+        let is_text =
+            |pair: &[u8; 2]| matches!(pair[0], b'2'..=b'7') || pair == b"00" || pair == b"0a" || pair == b"0A";
+        if pairs.iter().all(is_text) {
+            return Finding { score: 9, rule: "sql-hexadecimal", offset: at };
+        }
+    }
+    Finding::default()
+}
+
+/// LDAP: a filter that closes one and opens another (RFC 4515).
+pub(super) fn filter(text: &[u8], made: Made) -> Finding {
+    if !made.has(has::PARENTHESIS) || !made.has(has::PIPE | has::AMPERSAND | has::SIGN) {
+        return Finding::default();
+    }
+    let opens = |four: &[u8]| {
+        matches!(four, [b'(', b'|' | b'&' | b'!', b'(', _] | [b'*', b')', b'(', _] | [b')', b'(', b'|' | b'&', _])
+    };
+    let found = text.windows(4).position(opens).filter(|_| text.contains(&b'=') || text.contains(&b'*'));
+    found.map_or(Finding::default(), |offset| Finding { score: 9, rule: "ldap-filter", offset })
+}
