@@ -74,10 +74,14 @@ impl Html {
     /// The part of this HTML that is kept.
     ///
     /// # Errors
-    /// Elements nested more than 512 deep: nobody writes so, and the time it takes to parse them grows with the square of it.
-    pub fn clean(&self, html: &str) -> Result<SafeHtml, TooDeep> {
+    /// More than 64 KiB, elements nested more than 512 deep, or so many left open that it would take a parser more time or memory than
+    /// anybody's text is worth.
+    pub fn clean(&self, html: &str) -> Result<SafeHtml, TooMuch> {
+        if html.len() > LONGEST {
+            return Err(TooMuch("HTML is longer than 64 KiB"));
+        }
         if depth::is_too_deep(html) {
-            return Err(TooDeep);
+            return Err(TooMuch("HTML is nested too deep"));
         }
         Ok(SafeHtml(self.0.clean(html).to_string()))
     }
@@ -95,7 +99,7 @@ impl Html {
     /// ```
     ///
     /// # Errors
-    /// Where there is no text, or it is [`TooDeep`].
+    /// Where there is no text, or it is [`TooMuch`].
     pub fn deserialize<'de, D: Deserializer<'de>>(&self, deserializer: D) -> Result<SafeHtml, D::Error> {
         let html = String::deserialize(deserializer)?;
         self.clean(&html).map_err(D::Error::custom)
@@ -105,23 +109,25 @@ impl Html {
 /// For `#[serde(deserialize_with = "palisade::html::text_only")]`: see [`Html::text_only`].
 ///
 /// # Errors
-/// Where there is no text, or it is [`TooDeep`].
+/// Where there is no text, or it is [`TooMuch`].
 pub fn text_only<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SafeHtml, D::Error> {
     TEXT_ONLY.deserialize(deserializer)
 }
 
-/// HTML whose elements are nested too deep to be cleaned.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct TooDeep;
+/// The time for a tag with nothing but attributes grows with their square.
+const LONGEST: usize = 64 * 1024;
 
-impl fmt::Display for TooDeep {
+/// HTML that is too much to be cleaned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TooMuch(&'static str);
+
+impl fmt::Display for TooMuch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("HTML is nested too deep")
+        f.write_str(self.0)
     }
 }
 
-impl std::error::Error for TooDeep {}
+impl std::error::Error for TooMuch {}
 
 /// HTML that may be put between the tags of a page as it is. Read from a request it was cleaned by [`Html::rich`].
 ///
@@ -209,7 +215,8 @@ mod tests {
     #[test]
     fn what_is_nested_too_deep_is_refused_and_said_so() {
         let deep = "<div>".repeat(600);
-        assert_eq!(Html::rich().clean(&deep), Err(TooDeep));
+        assert_eq!(Html::rich().clean(&deep), Err(TooMuch("HTML is nested too deep")));
+        assert_eq!(Html::rich().clean(&"a".repeat(LONGEST + 1)), Err(TooMuch("HTML is longer than 64 KiB")));
         let error = serde_json::from_value::<SafeHtml>(deep.into()).unwrap_err();
         assert_eq!(error.to_string(), "HTML is nested too deep");
     }

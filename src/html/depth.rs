@@ -1,4 +1,5 @@
-//! How deep a text's elements are nested, before it is parsed: a parser's time grows with the square of it.
+//! What a text would cost its parser, before it is parsed: time grows with the square of how deep it is nested, and of how many attributes a
+//! tag has; and elements such as `<b>` that are left open are made anew in every paragraph that follows.
 
 use std::cell::{Cell, RefCell};
 
@@ -11,6 +12,14 @@ use html5ever::{
 /// As deep as Chromium nests, which puts what is deeper beside it.
 const DEEPEST: usize = 512;
 
+/// A step for each element that is open at each tag: some 20 ms.
+const MOST_STEPS: usize = 2_000_000;
+/// Elements that a parser may make anew: some 50 MB.
+const MOST_MADE_ANEW: usize = 150_000;
+
+/// What is opened again where something else ended it.
+const FORMATTING: [&str; 14] =
+    ["a", "b", "big", "code", "em", "font", "i", "nobr", "s", "small", "strike", "strong", "tt", "u"];
 /// Elements that have no end.
 const VOID: [&str; 14] =
     ["area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "param", "source", "track", "wbr"];
@@ -26,27 +35,45 @@ pub(super) fn is_too_deep(html: &str) -> bool {
     while !input.is_empty() {
         let _ = tokenizer.feed(&input);
     }
-    tokenizer.sink.deepest.get() > DEEPEST
+    let Depth { deepest, steps, made_anew, .. } = tokenizer.sink;
+    deepest.get() > DEEPEST || steps.get() > MOST_STEPS || made_anew.get() > MOST_MADE_ANEW
 }
 
 #[derive(Default)]
 struct Depth {
     open: RefCell<Vec<LocalName>>,
     deepest: Cell<usize>,
+    steps: Cell<usize>,
+    made_anew: Cell<usize>,
+    /// How many of those that are open are formatting.
+    formatting: Cell<usize>,
+    /// Whether there was SVG or `MathML`, in which every element can hold others.
+    is_foreign: Cell<bool>,
 }
 
 impl Depth {
     fn see(&self, tag: Tag) {
         let mut open = self.open.borrow_mut();
         let is_last = open.last().is_some_and(|last| *last == tag.name);
+        let is_formatting = FORMATTING.contains(&&*tag.name);
+        self.is_foreign.set(self.is_foreign.get() || matches!(&*tag.name, "svg" | "math"));
+        let holds_nothing = VOID.contains(&&*tag.name) || is_last && SELF_ENDING.contains(&&*tag.name);
         match tag.kind {
-            TagKind::StartTag if VOID.contains(&&*tag.name) || is_last && SELF_ENDING.contains(&&*tag.name) => {}
+            TagKind::StartTag if holds_nothing && !self.is_foreign.get() => {}
             // What is deeper changes nothing more.
-            TagKind::StartTag if open.len() <= DEEPEST => open.push(tag.name),
+            TagKind::StartTag if open.len() <= DEEPEST => {
+                self.formatting.set(self.formatting.get() + usize::from(is_formatting));
+                open.push(tag.name);
+            }
             // An end that belongs to another element may end nothing.
-            TagKind::EndTag if is_last => drop(open.pop()),
+            TagKind::EndTag if is_last => {
+                self.formatting.set(self.formatting.get() - usize::from(is_formatting));
+                drop(open.pop());
+            }
             _ => {}
         }
+        self.steps.set(self.steps.get() + open.len());
+        self.made_anew.set(self.made_anew.get() + self.formatting.get());
         self.deepest.set(self.deepest.get().max(open.len()));
     }
 }
@@ -80,6 +107,14 @@ mod tests {
         ] {
             assert!(!is_too_deep(html), "{}", &html[..html.len().min(40)]);
         }
+    }
+
+    #[test]
+    fn what_would_be_made_anew_over_and_over_is_seen() {
+        let open = (0..500).fold(String::new(), |open, number| open + &format!("<b title={number}>"));
+        assert!(is_too_deep(&format!("<div>{open}</div>{}", "<p>x</p>".repeat(1000))));
+        assert!(!is_too_deep(&format!("<b><i><u>{}", "<p>x</p>".repeat(5000))));
+        assert!(is_too_deep(&("<svg>".to_owned() + &"<wbr>".repeat(600))));
     }
 
     #[test]

@@ -98,6 +98,9 @@ const COMPRESSIBLE: [&str; 12] = [
 /// Whether gzip makes such a thing smaller. A type that is not known is most likely compressed by its own format.
 fn is_compressible(content_type: &str) -> bool {
     let essence = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    if essence.starts_with("application/grpc") {
+        return false;
+    }
     let is_text = essence.starts_with("text/") && essence != "text/event-stream";
     is_text
         || COMPRESSIBLE.contains(&&*essence)
@@ -212,6 +215,7 @@ mod tests {
             "",
             "text/event-stream",
             "application/grpc",
+            "application/grpc-web+json",
             "application/grpc+proto",
             "video/mp4",
             "audio/ogg",

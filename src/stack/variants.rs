@@ -6,7 +6,7 @@ use super::{Layers, Stack};
 use crate::{
     Access, body_limit::BodyLimitLayer, containment::ContainmentLayer, cors::CorsLayer,
     error_tracking::ErrorTrackingLayer, hygiene::HygieneLayer, inspect::InspectLayer, metrics::MetricsLayer,
-    rate_limit::RateLimitLayer, security_headers::SecurityHeadersLayer,
+    rate_limit::RateLimitLayer, request_id::RequestIdLayer, security_headers::SecurityHeadersLayer,
 };
 
 /// A part of the stack, to be named in [`Stack::without`].
@@ -92,7 +92,10 @@ impl Stack {
     /// The same stack with other rules for origins: for what every site may read.
     #[must_use]
     pub fn cors(&self, cors: CorsLayer) -> Self {
-        self.varied(|layers| layers.cors = Some(cors))
+        self.varied(|layers| {
+            let name = layers.request_id.as_ref().map(RequestIdLayer::told_in);
+            layers.cors = Some(name.map_or(cors.clone(), |name| cors.id_header(name)));
+        })
     }
 
     /// The same stack that looks for attacks in another way, with the summary of this one: for routes that take code, SQL or HTML in.

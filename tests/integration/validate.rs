@@ -117,7 +117,7 @@ async fn html_in_a_request_arrives_clean() {
     let note = |html: &str| json!({ "items": [{ "name": "pen" }], "note": html });
     let answer = order(&routes(), &note("<p onclick=x()>soon<script>x()</script></p>")).await;
     assert_eq!((answer.status.as_u16(), &answer.json()["note"]), (200, &"<p>soon</p>".into()));
-    let answer = order(&routes(), &note(&"<div>".repeat(100_000))).await;
+    let answer = order(&routes(), &note(&"<div>".repeat(10_000))).await;
     assert_eq!(answer.status, 422);
     assert!(answer.text().contains("HTML is nested too deep"), "{}", answer.text());
 }

@@ -18,9 +18,10 @@ const LAST: usize = 50;
 const MOST_ROUTES: usize = 500;
 /// A cause that is longer is cut.
 const LONGEST_CAUSE: usize = 500;
-/// Windows, in minutes; the longest is how many minutes are kept.
-const WINDOWS: [usize; 3] = [1, 5, 15];
-const MINUTES: usize = 15;
+/// Windows, in minutes; of the longest all steps are kept.
+const WINDOWS: [u64; 3] = [1, 5, 15];
+const STEP: u64 = 5;
+const STEPS: usize = 15 * 60 / 5;
 
 #[derive(Debug)]
 pub(super) struct Statistics {
@@ -38,8 +39,8 @@ struct Counts {
     programmer: u64,
     types: HashMap<&'static str, u64>,
     routes: HashMap<String, u64>,
-    /// Errors by the minute since the start, for the last minutes.
-    minutes: [(u64, u64); MINUTES],
+    /// Errors by the step of time since the start, for the last of them.
+    steps: Steps,
     last: VecDeque<Value>,
 }
 
@@ -50,14 +51,14 @@ impl Statistics {
 
     /// A request that was answered with a 4xx.
     pub(super) fn client_error(&self, facts: &Facts, reason: &'static str) {
-        let minute = self.minute();
+        let step = self.step();
         let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
         counts.client += 1;
-        counts.count(reason, facts.route(), minute);
+        counts.count(reason, facts.route(), step);
     }
 
     pub(super) fn failure(&self, failure: &Failure<'_>) {
-        let minute = self.minute();
+        let step = self.step();
         // Made before the lock is taken.
         let noted = noted(failure);
         let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
@@ -68,22 +69,22 @@ impl Statistics {
         } else {
             counts.programmer += 1;
         }
-        counts.count(failure.reason(), failure.facts().route(), minute);
+        counts.count(failure.reason(), failure.facts().route(), step);
         if counts.last.len() == LAST {
             counts.last.pop_back();
         }
         counts.last.push_front(noted);
     }
 
-    fn minute(&self) -> u64 {
-        self.since.elapsed().as_secs() / 60
+    fn step(&self) -> u64 {
+        self.since.elapsed().as_secs() / STEP
     }
 
     pub(super) fn told(&self) -> Value {
-        let (elapsed, minute) = (self.since.elapsed(), self.minute());
+        let (elapsed, step) = (self.since.elapsed(), self.step());
         let counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
         let total = counts.client + counts.server;
-        let windows = WINDOWS.map(|minutes| (format!("{minutes}m"), counts.rate(minutes, minute, elapsed).into()));
+        let windows = WINDOWS.map(|minutes| (format!("{minutes}m"), counts.rate(minutes, step, elapsed).into()));
         json!({
             "total_errors": total,
             "error_counts": { "client": counts.client, "server": counts.server, "panic": counts.panics },
@@ -99,8 +100,17 @@ impl Statistics {
     }
 }
 
+#[derive(Debug)]
+struct Steps([(u64, u64); STEPS]);
+
+impl Default for Steps {
+    fn default() -> Self {
+        Self([(0, 0); STEPS])
+    }
+}
+
 impl Counts {
-    fn count(&mut self, reason: &'static str, route: &str, minute: u64) {
+    fn count(&mut self, reason: &'static str, route: &str, step: u64) {
         *self.types.entry(reason).or_default() += 1;
         if let Some(count) = self.routes.get_mut(route) {
             *count += 1;
@@ -108,14 +118,15 @@ impl Counts {
             let name = if self.routes.len() < MOST_ROUTES { route } else { "overflow" };
             *self.routes.entry(name.to_owned()).or_default() += 1;
         }
-        let slot = &mut self.minutes[usize::try_from(minute % MINUTES as u64).unwrap_or_default()];
-        *slot = if slot.0 == minute { (minute, slot.1 + 1) } else { (minute, 1) };
+        let slot = &mut self.steps.0[usize::try_from(step % STEPS as u64).unwrap_or_default()];
+        *slot = if slot.0 == step { (step, slot.1 + 1) } else { (step, 1) };
     }
 
-    /// Errors a minute, over the last so many: the running one and those before it.
-    fn rate(&self, minutes: usize, now: u64, elapsed: Duration) -> f64 {
-        let recent = self.minutes.iter().filter(|(minute, _)| minute + (minutes as u64) > now);
-        let whole = Duration::from_secs(60 * (minutes as u64 - 1)) + Duration::from_secs(elapsed.as_secs() % 60);
+    /// Errors a minute, over the last so many: the running step and those before it.
+    fn rate(&self, minutes: u64, now: u64, elapsed: Duration) -> f64 {
+        let steps = minutes * 60 / STEP;
+        let recent = self.steps.0.iter().filter(|(step, _)| step + steps > now);
+        let whole = Duration::from_secs((steps - 1) * STEP + elapsed.as_secs() % STEP);
         per_minute(recent.map(|(_, count)| count).sum(), elapsed.min(whole))
     }
 }
