@@ -7,7 +7,7 @@
 //! assert!(response.extensions().get::<Rejection>().is_some());
 //! ```
 //!
-//! The members are `type`, `title`, `status`, `detail`, `instance` (the path), `requestId`, and those a guard adds.
+//! The members are `type`, `title`, `status`, `detail`, `instance` (the path, without what reads like a secret), `requestId`, and those a guard adds.
 //! The last part of `type` is the slug of the table below, which is the label in metrics too.
 //!
 //! | slug | status | it means |
@@ -45,7 +45,7 @@ use axum_core::{
 use http::{HeaderValue, StatusCode, header, request::Parts};
 use smallvec::SmallVec;
 
-use crate::{Facts, text::push_json};
+use crate::{Facts, redact::redacted, text::push_json};
 
 /// The media type of every refusal.
 pub(crate) const PROBLEM_JSON: HeaderValue = HeaderValue::from_static("application/problem+json");
@@ -341,7 +341,7 @@ impl Rejection {
             member("detail", &|text| push_json(text, detail));
         }
         if !path.is_empty() {
-            member("instance", &|text| push_json(text, path));
+            member("instance", &|text| push_json(text, &redacted(path)));
         }
         if let Some(id) = facts.and_then(Facts::request_id) {
             member("requestId", &|text| push_json(text, id.as_str()));

@@ -8,6 +8,9 @@
 //! `Transfer-Encoding` (6.3), and the name of a header with other characters than letters, digits, `-`, `_` and `.`, which
 //! nobody's has (RFC 9110, 16.3.2.1, advises the first three; gRPC adds the others).
 //!
+//! hyper itself drops one of two lengths over HTTP/1.1, and refuses more than 100 lines with a bare 431, before any layer sees them: those rules are
+//! for HTTP/2 and other servers.
+//!
 //! What is too much is refused as such: a target of more than 8 KiB with 414 `uri-too-long`, more than 100 header lines or 32 KiB of them
 //! with 431 `headers-too-large`. Methods are `GET`, `HEAD`, `POST`, `PUT`, `PATCH`, `DELETE`, `OPTIONS`, and `CONNECT` where it opens a
 //! WebSocket (RFC 8441); any other is refused with 405 `method-not-allowed`, unless it is [named](HygieneLayer::methods).

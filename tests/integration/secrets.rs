@@ -21,8 +21,9 @@ async fn a_secret_that_came_with_a_panic_is_found_nowhere() {
     let combined = Arc::new(Mutex::new(Vec::new()));
     let written = Arc::clone(&combined);
     let inspect = InspectLayer::new();
-    let routes =
-        || Router::new().route("/login", post(|body: String| async move { panic!("no user in {body}") as &str }));
+    let routes = || {
+        Router::new().route("/login/{*rest}", post(|body: String| async move { panic!("no user in {body}") as &str }))
+    };
     let wall = || stack().access(Access::loopback()).inspect(inspect.clone()).reporter(sentry.clone());
     let logs = [
         AccessLogLayer::events(),
@@ -34,12 +35,17 @@ async fn a_secret_that_came_with_a_panic_is_found_nowhere() {
         let stack = wall().access_log(log).build().unwrap();
         let app = stack.inner_routes().merge(stack.wrap(routes()));
         // In a value that looks like an attack too: what is found is told, and not the value.
-        let request = from_peer("192.0.2.1", "POST", &format!("/login?token={SECRET}&q={SECRET}'%20OR%20'1'='1'--"))
-            .header("authorization", format!("Bearer {SECRET}"))
-            .header("cookie", format!("session={SECRET}; b={SECRET}"))
-            .header("x-api-key", SECRET)
-            .header("referer", format!("https://{SECRET}:{SECRET}@app.example/?token={SECRET}"))
-            .header("content-type", "application/json");
+        let request = from_peer(
+            "192.0.2.1",
+            "POST",
+            &format!("/login/;password={SECRET}?token={SECRET}&q={SECRET}'%20OR%20'1'='1'--"),
+        )
+        .header("authorization", format!("Bearer {SECRET}"))
+        .header("cookie", format!("session={SECRET}; b={SECRET}"))
+        .header("x-api-key", SECRET)
+        .header("user-agent", format!("curl Bearer {SECRET}"))
+        .header("referer", format!("https://{SECRET}:{SECRET}@app.example/?token={SECRET}"))
+        .header("content-type", "application/json");
         let body = Body::from(format!(r#"{{"user":"ada","password":"{SECRET}"}}"#));
         let answer = send(&app, request.body(body).unwrap()).with_subscriber(logged.dispatch.clone()).await;
         assert_eq!(answer.status, 500);
@@ -66,9 +72,9 @@ async fn a_secret_that_came_with_a_panic_is_found_nowhere() {
     for (place, trace) in [
         ("/errors/stats", "no user in"),
         ("/inspect/summary", "sql-injection"),
-        ("app.log", "\"path\":\"/login\""),
+        ("app.log", "\"path\":\"/login/;password=[redacted]\""),
         ("errors.log", "no user in"),
-        ("combined", "POST /login"),
+        ("combined", "POST /login/;password=[redacted] "),
         ("Sentry", "no user in"),
     ] {
         assert!(told.iter().any(|(known, text)| known.ends_with(place) && text.contains(trace)), "{place} has {trace}");

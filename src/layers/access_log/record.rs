@@ -5,7 +5,7 @@ use std::{borrow::Cow, net::IpAddr, time::Duration};
 use http::{HeaderValue, Version};
 
 use super::Pending;
-use crate::{End, Facts, Mode};
+use crate::{End, Facts, Mode, redact::redacted};
 
 /// What is counted where the client left before it had an answer: nginx's 499.
 const CLIENT_CLOSED_REQUEST: u16 = 499;
@@ -105,13 +105,18 @@ impl<'a> Record<'a> {
         self.facts().principal().map(|principal| principal.id())
     }
 
+    /// Without what reads like a secret: some put one into a path.
+    pub(super) fn path(&self) -> Cow<'a, str> {
+        redacted(self.facts().path())
+    }
+
     pub(super) fn user_agent(&self) -> Option<Cow<'a, str>> {
-        self.pending.user_agent.as_ref().map(text)
+        self.pending.user_agent.as_ref().map(text).map(without_secrets)
     }
 
     /// Without its query, which may hold somebody's token, and without a user.
     pub(super) fn referer(&self) -> Option<Cow<'a, str>> {
-        self.pending.referer.as_ref().map(text).map(public_part)
+        self.pending.referer.as_ref().map(text).map(public_part).map(without_secrets)
     }
 
     pub(super) const fn version(&self) -> &'static str {
@@ -122,6 +127,13 @@ impl<'a> Record<'a> {
             Version::HTTP_3 => "HTTP/3.0",
             _ => "HTTP/1.1",
         }
+    }
+}
+
+fn without_secrets(text: Cow<'_, str>) -> Cow<'_, str> {
+    match text {
+        Cow::Borrowed(text) => redacted(text),
+        Cow::Owned(text) => redacted(&text).into_owned().into(),
     }
 }
 

@@ -33,7 +33,7 @@ impl Record<'_> {
             ("user", self.user()),
             ("tier", facts.tier()),
             ("method", Some(facts.method().as_str())),
-            ("path", Some(facts.path())),
+            ("path", Some(&*self.path())),
             ("route", Some(facts.route())),
             ("version", Some(self.version())),
             ("outcome", Some(self.outcome())),
@@ -88,7 +88,7 @@ impl Record<'_> {
         text.extend_from_slice(b"] \"");
         push_quoted(&mut text, facts.method().as_str());
         text.push(b' ');
-        push_quoted(&mut text, facts.path());
+        push_quoted(&mut text, &self.path());
         text.push(b' ');
         text.extend_from_slice(self.version().as_bytes());
         text.extend_from_slice(b"\" ");
@@ -120,7 +120,7 @@ impl Record<'_> {
                     user = self.user(),
                     tier = facts.tier(),
                     method = facts.method().as_str(),
-                    path = facts.path(),
+                    path = &*self.path(),
                     route = facts.route(),
                     version = self.version(),
                     status = self.status(),

@@ -49,7 +49,7 @@ const ROOTS: [(&str, i32); 42] = [
 ];
 
 /// Files by name, wherever they are; by their first letters.
-const NAMES: [&str; 52] = [
+const NAMES: [&str; 51] = [
     ".aws/",
     ".bash_history",
     ".bashrc",
@@ -101,7 +101,6 @@ const NAMES: [&str; 52] = [
     "win.ini",
     "winnt/",
     "wp-config",
-    "{file}",
 ];
 
 /// Where in [`NAMES`] a letter's names begin and end.
