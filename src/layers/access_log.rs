@@ -3,7 +3,7 @@
 //! **The rule.** One line or event per request at the end of its response *body*: when, who, what, the status, how many
 //! bytes, how long, and how it ended (`complete`; `aborted` by the client; `failed` or `panicked` while it was streamed). A
 //! client that left before the answer is status 499. The query is left out, of the target and of the `Referer`: that is
-//! where tokens stand; what reads like a secret is taken out of the rest. A [rule](AccessLogLayer::sample) may keep one in so many; what was answered with a 5xx, failed or panicked while
+//! where tokens stand; what reads like a secret is taken out of the rest of both. A [rule](AccessLogLayer::sample) may keep one in so many; what was answered with a 5xx, failed or panicked while
 //! it was streamed, or was [slow](AccessLogLayer::slow) is kept whatever it says; what a client aborted is not, or whoever
 //! fills a log would only have to hang up. A slow request is a warning of target `palisade::access` in every shape.
 //!

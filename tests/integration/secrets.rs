@@ -43,7 +43,6 @@ async fn a_secret_that_came_with_a_panic_is_found_nowhere() {
         .header("authorization", format!("Bearer {SECRET}"))
         .header("cookie", format!("session={SECRET}; b={SECRET}"))
         .header("x-api-key", SECRET)
-        .header("user-agent", format!("curl Bearer {SECRET}"))
         .header("referer", format!("https://{SECRET}:{SECRET}@app.example/?token={SECRET}"))
         .header("content-type", "application/json");
         let body = Body::from(format!(r#"{{"user":"ada","password":"{SECRET}"}}"#));

@@ -111,7 +111,7 @@ impl<'a> Record<'a> {
     }
 
     pub(super) fn user_agent(&self) -> Option<Cow<'a, str>> {
-        self.pending.user_agent.as_ref().map(text).map(without_secrets)
+        self.pending.user_agent.as_ref().map(text)
     }
 
     /// Without its query, which may hold somebody's token, and without a user.
