@@ -5,6 +5,7 @@ mod name;
 mod shell;
 mod windows;
 
+pub(super) use self::name::After;
 use super::{
     gate::{Made, has, is_word},
     verdict::{Finding, Location, Signs},
@@ -18,8 +19,9 @@ pub(super) fn may_be(made: Made, text: &[u8]) -> bool {
     let hidden = made.has(has::BACKSLASH) || made.has(has::QUOTE) && made.has(has::PIPE | has::AMPERSAND);
     made.has(has::DOLLAR | has::CODE | has::HOLES)
         || separated && hidden
-        || made.has(has::NEWLINE | has::BACKSLASH) && made.names(mark::COMMAND)
+        || made.has(has::BACKSLASH) && made.names(mark::COMMAND)
         || begins(text)
+        || windows::may_begin(text) && (made.has(has::EQUALS | has::PERCENT | has::SLASH) || windows::asks(text))
 }
 
 /// Whether something stands at the beginning that separates commands, or a batch file's sentence does.
@@ -27,7 +29,7 @@ fn begins(text: &[u8]) -> bool {
     match text {
         [b' ' | b'"' | b'\'' | b'+' | b'\t', next, ..] => matches!(next, b';' | b'|' | b'&' | b'\n' | b'`' | b')'),
         [b';' | b'|' | b'&' | b'\n' | b'\r' | b'`' | b'\\', ..] | [b'(', b')', ..] => true,
-        _ => windows::may_begin(text),
+        _ => false,
     }
 }
 

@@ -7,6 +7,8 @@ mod query;
 mod sentence;
 mod token;
 
+use memchr::memchr2;
+
 pub(super) use self::token::Token;
 use self::{
     sentence::Sentence,
@@ -38,11 +40,9 @@ pub(super) fn score(text: &[u8], made: Made, location: Location, tokens: &mut Ve
     let mut worst = in_context(text, Context::Bare, location, tokens)
         .or(other::hexadecimal(text, made))
         .or(other::filter(text, made));
-    if made.has(has::QUOTE) {
-        for quote in [b'\'', b'"', b'`'] {
-            if breaks_out(text, made, quote) {
-                worst = worst.or(in_context(text, Context::Quoted(quote), location, tokens));
-            }
+    for (quote, kind) in [(b'\'', has::SINGLE), (b'"', has::DOUBLE), (b'`', has::BACKTICK)] {
+        if made.has(kind) && breaks_out(text, made, quote) {
+            worst = worst.or(in_context(text, Context::Quoted(quote), location, tokens));
         }
     }
     worst
@@ -51,17 +51,14 @@ pub(super) fn score(text: &[u8], made: Made, location: Location, tokens: &mut Ve
 /// Whether anything that SQL knows follows the first quote.
 fn breaks_out(text: &[u8], made: Made, quote: u8) -> bool {
     let mut at = 0;
-    while let Some(found) = text[at..].iter().position(|byte| *byte == quote || *byte == b'\\') {
-        at += found + 1;
-        if text[at - 1] == quote {
-            break;
+    let after = loop {
+        let Some(found) = memchr2(quote, b'\\', &text[at..]) else { return false };
+        let rest = &text[at + found + 1..];
+        if text[at + found] == quote {
+            break rest.trim_ascii_start();
         }
-        at = text.len().min(at + 1);
-    }
-    if at == 0 || text[at - 1] != quote {
-        return false;
-    }
-    let after = text[at..].trim_ascii_start();
+        at = text.len().min(at + found + 2);
+    };
     match after.first() {
         Some(_) if made.names(mark::SQL) => true,
         None | Some(b'.' | b'?' | b':' | b'[' | b']' | b'{' | b'}' | b'$' | b'\\') => false,

@@ -1,18 +1,18 @@
 //! Path traversal: how far above its root a path goes, and whether it names a file that nobody should ask for.
 
+use memchr::memchr_iter;
+
 use super::{
     canonical::Signals,
     gate::{Made, has},
     verdict::{Finding, Location, Signs},
-    words::mark,
 };
 
 mod files;
 
 /// Whether it is worth a look.
 pub(super) fn may_be(made: Made, signals: Signals, text: &[u8]) -> bool {
-    made.has(has::DOTS | has::HEX)
-        || made.has(has::SLASH | has::BACKSLASH | has::DOT | has::BRACE) && made.names(mark::PATH)
+    made.has(has::DOTS | has::HEX | has::SEGMENT)
         || matches!(
             text,
             [_, b':', ..] | [b'/' | b'\\', ..] | [b'f' | b'F', b'i' | b'I', b'l' | b'L', b'e' | b'E', b':', ..]
@@ -68,13 +68,14 @@ pub(super) fn score(text: &[u8], made: Made, signals: Signals, location: Locatio
         }
     }
     if is_path && made.has(has::DOT) {
-        let still = text
-            .windows(3)
-            .filter(|three| matches!(three, [b'/', b'.', b'/'] | [b'/', b'/', b'.'] | [b'\\', b'.', b'\\']))
-            .take(2)
-            .count();
-        let long = text.windows(6).any(|dots| dots == b"......");
-        if climbs.count == 0 && (still == 2 || long && files::is_rooted(text)) {
+        let is_still = |at: &usize| {
+            let before = &text[..*at];
+            matches!((before.last(), text.get(at + 1)), (Some(b'/'), Some(b'/')) | (Some(b'\\'), Some(b'\\')))
+                || before.ends_with(b"//")
+        };
+        let still = climbs.count == 0 && memchr_iter(b'.', text).filter(is_still).take(2).count() == 2;
+        let long = climbs.count == 0 && made.has(has::DOTS) && text.windows(6).any(|dots| dots == b"......");
+        if still || long && files::is_rooted(text) {
             signs.add(5, "path-dots", 0);
         }
     }

@@ -2,6 +2,10 @@
 //!
 //! A word's entry says at once what it is in SQL, to a shell, to a browser and in English: each word of a value is looked up once.
 
+mod table;
+
+pub(super) use self::table::{Key, hint, look_up, marks, sql, triggers};
+
 /// What a word is to the detectors.
 pub(super) mod mark {
     /// Seldom seen but in SQL.
@@ -22,8 +26,10 @@ pub(super) mod mark {
     pub(in super::super) const PATH: u16 = 128;
     /// A function of SQL, where a parenthesis follows.
     pub(in super::super) const FUNCTION: u16 = 256;
-    /// Begins a statement of SQL, and many a sentence.
+    /// Begins a statement of SQL, and few sentences.
     pub(in super::super) const VERB: u16 = 512;
+    /// Begins a statement of SQL, and many a sentence.
+    pub(in super::super) const IMPERATIVE: u16 = 2048;
     /// Of a batch file, or of a way into a shell.
     pub(in super::super) const BATCH: u16 = 1024;
 }
@@ -108,7 +114,7 @@ const GROUPS: &[(Sql, u16, &str)] = &[
     ),
     group(
         Sql::Verb,
-        mark::VERB,
+        mark::IMPERATIVE,
         "call replace rename handler load use show describe desc explain analyze set print begin if while return goto copy prepare with values do backup kill commit rollback attach pragma vacuum reconfigure lock unlock exists",
     ),
     group(Sql::Order, mark::CONNECTIVE, "order group partition"),
@@ -237,171 +243,3 @@ const GROUPS: &[(Sql, u16, &str)] = &[
         "etc passwd shadow proc var windows winnt system32 boot htaccess htpasswd inetpub xampp wamp root ssh id_rsa web apache apache2 httpd nginx logs conf opt usr home config sysprep sam",
     ),
 ];
-
-const SLOTS: usize = 8192;
-const LIMIT: usize = 1500;
-const FILTER: usize = 512;
-
-#[derive(Clone, Copy)]
-struct Slot {
-    /// Where the word stands in `words`, from one; nought is nobody's.
-    word: u16,
-    /// More of the hash: another word's is seldom the same.
-    tag: u16,
-    marks: u16,
-}
-
-struct Table {
-    /// A bit for each place and some of the tag where a word is that sets something off. It stays in the cache, and most words
-    /// of most texts go no further.
-    filter: [u64; FILTER],
-    /// The same for what is a word of SQL.
-    sql: [u64; FILTER],
-    slots: [Slot; SLOTS],
-    words: [Word; LIMIT],
-}
-
-static TABLE: Table = build();
-
-/// Longer words mean nothing to anybody.
-const LONGEST: usize = 30;
-
-/// Four letters and the length tell most words apart: where a word is looked for, and its tag.
-#[expect(clippy::cast_possible_truncation, reason = "a length under 31, and parts of a hash")]
-#[inline]
-const fn place(word: &[u8]) -> (usize, u16) {
-    let length = word.len();
-    let letters = u32::from_le_bytes([word[0], word[length / 4], word[length / 2], word[length - 1]]) | 0x2020_2020;
-    let mixed = ((letters as u64) << 8 | length as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-    ((mixed >> 51) as usize, (mixed >> 35) as u16)
-}
-
-/// Where a word's bit is in the filter.
-#[inline]
-const fn filtered(at: usize, tag: u16) -> (usize, u64) {
-    let bit = (at << 2 | (tag & 3) as usize) % (FILTER * 64);
-    (bit / 64, 1 << (bit % 64))
-}
-
-#[expect(clippy::large_stack_arrays, reason = "on the compiler's stack")]
-const fn build() -> Table {
-    let empty = Word { text: b"", sql: Sql::None, marks: 0 };
-    let free = Slot { word: 0, tag: 0, marks: 0 };
-    let mut table = Table { filter: [0; FILTER], sql: [0; FILTER], slots: [free; SLOTS], words: [empty; LIMIT] };
-    let (mut count, mut group) = (0, 0);
-    while group < GROUPS.len() {
-        let (sql, marks, text) = GROUPS[group];
-        let mut rest = text.as_bytes();
-        while !rest.is_empty() {
-            let mut end = 0;
-            while end < rest.len() && !rest[end].is_ascii_whitespace() {
-                end += 1;
-            }
-            let (word, after) = rest.split_at(end);
-            if !word.is_empty() {
-                count += insert(&mut table, count, Word { text: word, sql, marks });
-            }
-            rest = if after.is_empty() { after } else { after.split_at(1).1 };
-        }
-        group += 1;
-    }
-    table
-}
-
-/// Adds a word or what more it is; says how many words are new.
-#[expect(clippy::cast_possible_truncation, reason = "fewer words than LIMIT")]
-const fn insert(table: &mut Table, count: usize, word: Word) -> usize {
-    let (mut at, tag) = place(word.text);
-    if word.marks & !mark::PROSE != 0 {
-        let (index, bit) = filtered(at, tag);
-        table.filter[index] |= bit;
-    }
-    if !matches!(word.sql, Sql::None) {
-        let (index, bit) = filtered(at, tag);
-        table.sql[index] |= bit;
-    }
-    while table.slots[at].word != 0 {
-        let slot = &mut table.slots[at];
-        let known = &mut table.words[slot.word as usize - 1];
-        if known.text.eq_ignore_ascii_case(word.text) {
-            known.marks |= word.marks;
-            slot.marks |= word.marks;
-            if !matches!(word.sql, Sql::None) {
-                known.sql = word.sql;
-            }
-            return 0;
-        }
-        at = (at + 1) % SLOTS;
-    }
-    table.words[count] = word;
-    table.slots[at] = Slot { word: count as u16 + 1, tag, marks: word.marks };
-    1
-}
-
-/// What is known of a word, whatever its case.
-#[inline]
-pub(super) fn look_up(word: &[u8]) -> Option<&'static Word> {
-    if word.is_empty() || word.len() > LONGEST {
-        return None;
-    }
-    let (mut at, tag) = place(word);
-    loop {
-        let slot = TABLE.slots[at];
-        let known = usize::from(slot.word).checked_sub(1)?;
-        if slot.tag == tag && is_same(TABLE.words[known].text, word) {
-            return Some(&TABLE.words[known]);
-        }
-        at = (at + 1) % SLOTS;
-    }
-}
-
-/// The table's words are in lower case.
-#[inline]
-fn is_same(known: &[u8], word: &[u8]) -> bool {
-    known.len() == word.len() && known.iter().zip(word).all(|(known, byte)| known == byte || *known == (byte | 0x20))
-}
-
-/// What is known of a word, as marks.
-#[inline]
-pub(super) fn marks(word: &[u8]) -> u16 {
-    look_up(word).map_or(0, |word| word.marks)
-}
-
-/// What a word is in SQL.
-#[inline]
-pub(super) fn sql(word: &[u8]) -> Sql {
-    if word.is_empty() || word.len() > LONGEST {
-        return Sql::None;
-    }
-    let (at, tag) = place(word);
-    let (index, bit) = filtered(at, tag);
-    if TABLE.sql[index] & bit == 0 { Sql::None } else { look_up(word).map_or(Sql::None, |word| word.sql) }
-}
-
-/// The same of words that set something off; what is prose at most is nothing here.
-#[inline]
-pub(super) fn triggers(word: &[u8]) -> u16 {
-    if word.is_empty() || word.len() > LONGEST {
-        return 0;
-    }
-    let (at, tag) = place(word);
-    let (index, bit) = filtered(at, tag);
-    if TABLE.filter[index] & bit == 0 { 0 } else { marks(word) }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_word_is_found_in_any_case_and_by_both_ways() {
-        let words: Vec<&Word> = TABLE.words.iter().filter(|word| !word.text.is_empty()).collect();
-        assert!(words.len() > 1000);
-        for word in words {
-            let found = look_up(&word.text.to_ascii_uppercase()).unwrap();
-            assert_eq!(found.text, word.text);
-            assert!(triggers(word.text) == word.marks || word.marks & !mark::PROSE == 0);
-            assert!(word.text.len() <= LONGEST);
-        }
-    }
-}

@@ -40,6 +40,20 @@ impl Seen {
     }
 }
 
+/// Bytes that are neither of a word nor of a tag.
+static IDLE: [bool; 256] = {
+    let mut idle = [true; 256];
+    let mut byte = 0_u8;
+    loop {
+        idle[byte as usize] =
+            !(byte.is_ascii_alphabetic() || matches!(byte, b'_' | b'$' | b'<' | b':' | b'{' | b'&' | b'+'));
+        if byte == u8::MAX {
+            break idle;
+        }
+        byte += 1;
+    }
+};
+
 /// One pass. `escaped` says that there were entities or `\x` escapes, which hide more than they help.
 pub(super) fn score(text: &[u8], made: Made, escaped: bool, location: Location) -> Finding {
     let mut seen = Seen::default();
@@ -47,6 +61,10 @@ pub(super) fn score(text: &[u8], made: Made, escaped: bool, location: Location) 
     while let Some(&byte) = text.get(at) {
         if seen.signs.sum() > PLENTY {
             break;
+        }
+        if IDLE[usize::from(byte)] {
+            at += 1;
+            continue;
         }
         match byte {
             b'<' => tag::open(text, at, &mut seen),

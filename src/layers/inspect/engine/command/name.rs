@@ -79,7 +79,7 @@ impl Name {
 
 /// What follows a command's name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum After {
+pub(in super::super) enum After {
     /// The command is over.
     End,
     Flag,
@@ -97,7 +97,7 @@ pub(super) enum After {
 
 impl After {
     /// What stands behind a name that ends here.
-    pub(super) fn of(text: &[u8], end: usize) -> After {
+    pub(in super::super) fn of(text: &[u8], end: usize) -> After {
         let mut at = end;
         let mut blank = false;
         while text.get(at).is_some_and(|byte| matches!(byte, b' ' | b'\t' | b'+')) {

@@ -24,6 +24,17 @@ enum Place {
     Backtick,
 }
 
+/// Bytes that begin, end and hide no command.
+static IDLE: [bool; 256] = {
+    let mut idle = [true; 256];
+    let mut other = b" ;|&\n\r\\()$`<>%{/".as_slice();
+    while let [byte, rest @ ..] = other {
+        idle[*byte as usize] = false;
+        other = rest;
+    }
+    idle
+};
+
 pub(super) fn commands(look: &mut Look<'_>) {
     let text = look.text;
     let start =
@@ -31,7 +42,7 @@ pub(super) fn commands(look: &mut Look<'_>) {
     command(look, start, Place::Start);
     let (mut at, mut ticks, mut spaced, mut depth) = (0, 0_usize, false, 0_usize);
     while let Some(&byte) = text.get(at) {
-        if is_word(byte) {
+        if IDLE[usize::from(byte)] {
             at += 1;
             continue;
         }

@@ -22,6 +22,13 @@ pub(super) fn may_begin(text: &[u8]) -> bool {
     )
 }
 
+/// Whether a batch file's question is among the first words.
+pub(super) fn asks(text: &[u8]) -> bool {
+    const WORDS: [&str; 5] = ["exist", "defined", "errorlevel", "cmdextversion", "not"];
+    let mut words = text[..text.len().min(80)].split(|byte| !is_word(*byte)).filter(|word| word.len() > 2);
+    words.any(|word| WORDS.iter().chain(&COMPARISONS).any(|other| word.eq_ignore_ascii_case(other.as_bytes())))
+}
+
 /// At the beginning of the value, or behind what separates commands.
 pub(super) fn sentence(look: &mut Look<'_>, at: usize) {
     let start = past_blank(look.text, at);

@@ -1,5 +1,7 @@
 //! What injects into a query without being SQL to read: text in hexadecimal, and the filters of a directory.
 
+use memchr::memchr2_iter;
+
 use crate::inspect::engine::{
     gate::{Made, has},
     verdict::Finding,
@@ -35,9 +37,10 @@ pub(super) fn filter(text: &[u8], made: Made) -> Finding {
     if !made.has(has::PARENTHESIS) || !made.has(has::PIPE | has::AMPERSAND | has::SIGN) {
         return Finding::default();
     }
-    let opens = |four: &[u8]| {
-        matches!(four, [b'(', b'|' | b'&' | b'!', b'(', _] | [b'*', b')', b'(', _] | [b')', b'(', b'|' | b'&', _])
+    let opens = |at: &usize| match text[at.saturating_sub(1)..] {
+        [b'*', b')', b'(', ..] | [_, b'(', b'|' | b'&' | b'!', b'(', ..] | [_, b')', b'(', b'|' | b'&', ..] => true,
+        _ => *at == 0 && matches!(text, [b'(', b'|' | b'&' | b'!', b'(', ..] | [b')', b'(', b'|' | b'&', ..]),
     };
-    let found = text.windows(4).position(opens).filter(|_| text.contains(&b'=') || text.contains(&b'*'));
+    let found = memchr2_iter(b'(', b')', text).find(opens).filter(|_| text.contains(&b'=') || text.contains(&b'*'));
     found.map_or(Finding::default(), |offset| Finding { score: 9, rule: "ldap-filter", offset })
 }

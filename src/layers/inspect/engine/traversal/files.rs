@@ -1,5 +1,7 @@
 //! Files and directories of a system that no request has to name.
 
+use memchr::memchr_iter;
+
 use crate::inspect::engine::verdict::Signs;
 
 /// Where a system keeps what it keeps to itself; at a path's start.
@@ -194,14 +196,14 @@ pub(super) fn named(text: &[u8], is_path: bool, climbs: bool, signs: &mut Signs)
         }
         return;
     }
-    if !climbs && text.windows(3).any(|three| three == b"://") && scheme == 0 {
+    if !climbs && scheme == 0 && memchr_iter(b':', text).any(|at| text[at..].starts_with(b"://")) {
         return;
     }
     let mut begins = true;
-    for (at, byte) in text.iter().enumerate() {
-        // A file's address says where it is: only its root is a system's.
-        let begins_here = begins && (climbs || scheme == 0 || at <= root + 1);
-        if begins_here && let Some(name) = names_at(text, at) {
+    // A file's address says where it is: only its root is a system's.
+    let end = if climbs || scheme == 0 { text.len() } else { text.len().min(root + 2) };
+    for (at, byte) in text[..end].iter().enumerate() {
+        if begins && let Some(name) = names_at(text, at) {
             let ends =
                 text.get(at + name.len()).is_none_or(|byte| !byte.is_ascii_alphanumeric()) || name.ends_with('/');
             let points = match (climbs, ends) {

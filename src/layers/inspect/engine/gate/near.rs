@@ -1,0 +1,271 @@
+//! What a word or a byte is by what stands beside it.
+
+use super::{KINDS, has, is_word};
+use crate::inspect::engine::{
+    command::After,
+    words::{self, Sql, mark},
+};
+
+pub(super) fn byte(value: &[u8], at: usize) -> u8 {
+    value.get(at).copied().unwrap_or(0)
+}
+
+/// A row of more blanks than this is nothing that anybody skips.
+const BLANKS: usize = 16;
+
+fn is_blank(byte: u8) -> bool {
+    matches!(byte, b' ' | b'+' | 0x09..=0x0D)
+}
+
+/// The next byte that is no blank.
+#[inline]
+pub(super) fn next_after_blank(value: &[u8], start: usize) -> u8 {
+    let mut at = start;
+    while let Some(&byte) = value.get(at) {
+        if !is_blank(byte) {
+            return byte;
+        }
+        at += 1;
+        if at - start > BLANKS {
+            break;
+        }
+    }
+    0
+}
+
+/// Where the byte before is that is no blank.
+fn before_blank(value: &[u8], end: usize) -> Option<usize> {
+    let blanks = value[..end].iter().rev().take(BLANKS).take_while(|byte| is_blank(**byte)).count();
+    end.checked_sub(blanks + 1)
+}
+
+/// The byte before that is no blank.
+fn last_before_blank(value: &[u8], end: usize) -> u8 {
+    before_blank(value, end).map_or(0, |at| value[at])
+}
+
+/// What a known word is by what stands beside it.
+pub(super) fn neighbours(value: &[u8], start: usize, end: usize, marks: u16) -> u32 {
+    let mut bytes = 0;
+    if marks & !(mark::PROSE | mark::SQL) == 0 {
+        return 0;
+    }
+    let next = next_after_blank(value, end);
+    if marks & mark::CONNECTIVE != 0 {
+        // `in 2003`, `from 9 to 5`: numbers follow these in any text.
+        let counts =
+            matches!(value[start] | 0x20, b'i' | b'f' | b'b') && end - start != 2 || value[start] | 0x20 == b'i';
+        let operand = match next {
+            b'0'..=b'9' => !counts,
+            b'@' | b'!' | b'~' | b'\\' | b'{' | b'#' => true,
+            b'-' | b'.' | b'/' => byte(value, end) == next,
+            // A value that goes on with somebody else's condition.
+            b'\'' | b'"' | b'(' => start <= 1,
+            _ => false,
+        };
+        bytes |= if operand { has::SQL } else { 0 };
+    }
+    if marks & mark::CONNECTIVE != 0 && !last_before_blank(value, start).is_ascii_digit() && ends_operand(value, start)
+    {
+        bytes |= has::SQL;
+    }
+    if marks & mark::FUNCTION != 0 && next == b'(' {
+        bytes |= has::SQL;
+    }
+    if marks & (mark::VERB | mark::IMPERATIVE) != 0 {
+        let begins = match last_before_blank(value, start) {
+            0 => marks & mark::VERB != 0 || !next.is_ascii_alphabetic() || is_followed_by_sql(value, end),
+            last => matches!(last, b';' | b'\'' | b'"' | b')' | b'/'),
+        };
+        bytes |= if begins { has::SQL } else { 0 };
+    }
+    if marks & mark::SCRIPT != 0 && is_scripted(value, start, end, next) {
+        bytes |= has::MARKUP;
+    }
+    if marks & (mark::COMMAND | mark::AMBIGUOUS) != 0 && is_separated(value, start, marks) {
+        bytes |= has::CODE;
+    }
+    if marks & mark::PATH != 0 && is_segment(value, start, end) {
+        bytes |= has::SEGMENT;
+    }
+    if marks & mark::BATCH != 0 {
+        let before = start.checked_sub(1).map_or(0, |before| value[before]);
+        let speaks = matches!(before, b'/' | b'%') || matches!(next, b'-' | b'/' | b'\\');
+        bytes |= if speaks { has::CODE } else { 0 };
+    }
+    if marks & mark::CODE != 0 && (matches!(next, b'(' | b'[' | b'\'' | b'"') || value[start] == b'_') {
+        bytes |= has::CODE;
+    }
+    bytes
+}
+
+/// Whether a value may begin with a command that ends here: what follows is no prose, and no name of a member.
+pub(super) fn may_lead(value: &[u8], end: usize) -> bool {
+    matches!(byte(value, end), b'-' | b'.' | b'\\' | b'\'' | b'"' | b'^' | b'$' | b'/')
+        || !matches!(After::of(value, end), After::Nothing | After::Word)
+}
+
+/// Whether an operand of SQL may end before here: a number, a string, a parenthesis around one.
+fn ends_operand(value: &[u8], at: usize) -> bool {
+    let Some(last) = before_blank(value, at) else { return false };
+    match value[last] {
+        b'0'..=b'9' | b'\'' | b'"' => true,
+        b')' => before_blank(value, last)
+            .is_none_or(|inner| matches!(value[inner], b'0'..=b'9' | b'\'' | b'"' | b')' | b'(' | b'*')),
+        _ => false,
+    }
+}
+
+/// Whether the next word is one of SQL.
+fn is_followed_by_sql(value: &[u8], end: usize) -> bool {
+    let Some(start) = value[end..].iter().take(BLANKS).position(|byte| !is_blank(*byte)) else { return false };
+    let word = &value[end + start..];
+    let length = word.iter().take(32).take_while(|byte| is_word(**byte)).count();
+    words::sql(&word[..length]) != Sql::None
+}
+
+/// Whether a script's word is used as one: called, asked for a member, assigned to, the beginning of an address.
+fn is_scripted(value: &[u8], start: usize, end: usize, next: u8) -> bool {
+    let is = |word: &str| value[start..end].eq_ignore_ascii_case(word.as_bytes());
+    match next {
+        b'(' | b'[' | b'=' | b'`' => true,
+        b'.' => byte(value, end + 1).is_ascii_alphabetic(),
+        b':' => is("mocha") || is("xlink") || is("data") && !byte(value, end + 1).is_ascii_digit(),
+        b'/' | b'>' | b'<' | b')' | b'"' | b'\'' | b'}' => is("script") || is("alert") || is("confirm") || is("prompt"),
+        _ => false,
+    }
+}
+
+/// Whether a command's name stands where a command may: behind what separates commands, or what substitutes their output.
+fn is_separated(value: &[u8], start: usize, marks: u16) -> bool {
+    let mut at = start;
+    let mut line = false;
+    while at > 0 && start - at <= BLANKS && is_blank(value[at - 1]) {
+        at -= 1;
+        line |= value[at] == b'\n' || value[at] == b'\r';
+    }
+    match value[..at] {
+        // A span of code within a sentence.
+        [ref before @ .., b' ', b'`'] => {
+            !before.last().is_some_and(|byte| is_word(*byte) || matches!(byte, b',' | b':'))
+        }
+        [.., b';' | b'|' | b'&' | b'{' | b'@' | b'`']
+        | [.., b'{', b',']
+        | [.., b'$' | b'<' | b'>' | b'%' | b'x', b'(']
+        | [b'('] => true,
+        _ => line && marks & mark::COMMAND != 0,
+    }
+}
+
+/// Whether a word is a part of a path or of a file's name.
+fn is_segment(value: &[u8], start: usize, end: usize) -> bool {
+    let before = start.checked_sub(1).map_or(0, |before| value[before]);
+    let (next, second) = (byte(value, end), byte(value, end + 1));
+    matches!(before, b'/' | b'\\' | b'.' | b'{' | b':')
+        || matches!(next, b'/' | b'\\')
+        || matches!(next, b'.' | b'-' | b'%') && is_word(second)
+}
+
+/// A scheme that ends as `script` does. Browsers leave out what is no letter.
+fn ends_script(before: &[u8]) -> bool {
+    let mut letters = before.iter().rev().take(24).filter(|byte| !matches!(**byte, ..b' ' | 0x7F..));
+    letters.next().is_some_and(|byte| byte | 0x20 == b't') && letters.next().is_some_and(|byte| byte | 0x20 == b'p')
+}
+
+/// Pairs of bytes that may mean something: a bit for each byte that may follow, for each of the few that need one.
+static PAIRS: [[u64; 4]; 256] = pairs();
+
+const fn pairs() -> [[u64; 4]; 256] {
+    let mut pairs = [[0; 4]; 256];
+    let (mut first, mut next) = (0_u8, 0_u8);
+    loop {
+        if KINDS[first as usize] & has::PAIRED != 0 && could_pair(first, next) {
+            pairs[first as usize][next as usize / 64] |= 1 << (next % 64);
+        }
+        if next < u8::MAX {
+            next += 1;
+        } else if first < u8::MAX {
+            (first, next) = (first + 1, 0);
+        } else {
+            return pairs;
+        }
+    }
+}
+
+const fn could_pair(first: u8, next: u8) -> bool {
+    match first {
+        b'.' => matches!(next, b'.' | b'e' | b'E'),
+        b'-' => next == b'-',
+        b'>' => next == b'(',
+        b'+' => next == b'A',
+        b'%' => next.is_ascii_hexdigit() || matches!(next, b'u' | b'U' | b'%'),
+        b'\'' | b'"' | b'`' => !(next == 0 || next.is_ascii_alphanumeric() || matches!(next, b'_' | b'.' | b',')),
+        _ => true,
+    }
+}
+
+#[inline]
+pub(super) fn may_pair(first: u8, next: u8) -> bool {
+    PAIRS[usize::from(first)][usize::from(next) / 64] >> (next % 64) & 1 != 0
+}
+
+/// What a byte is by what stands beside it.
+pub(super) fn pair(value: &[u8], at: usize) -> u32 {
+    let next = byte(value, at + 1);
+    match (value[at], next) {
+        (b'%', b'0'..=b'9' | b'a'..=b'f' | b'A'..=b'F' | b'u' | b'U' | b'%')
+        | (0xC0 | 0xC1 | 0xF5..=0xFF, _)
+        | (0xE0, 0x80..=0x9F | b'%')
+        | (0xEF, 0xBC | 0xBD | b'%')
+        | (0xF0, 0x80..=0x8F | b'%') => has::ENCODED,
+        (b'.', b'.') => match byte(value, at + 2) {
+            b'/' | b'\\' | b';' | b'0' | b'2' | b'5' | b'%' | b'{' => has::DOTS,
+            0 if at == 0 || matches!(value[at - 1], b'/' | b'\\' | b'.') => has::DOTS,
+            _ => 0,
+        },
+        (b'{', _) if at > 0 && matches!(value[at - 1], b'$' | b'#' | b'*' | b'@' | b'~') => has::CODE,
+        (b'<', b'?' | b'%') => has::MARKUP | has::CODE,
+        (b'<', b'!') if byte(value, at + 4) == b'#' => has::MARKUP | has::CODE,
+        (b'<', b'a'..=b'z' | b'A'..=b'Z' | b'!' | b'/') | (b'+', b'A') | (b'[', b']' | b'+' | b'!' | b'(' | b'[') => {
+            has::MARKUP
+        }
+        (b'<' | b'>', b'(') | (b'<', b'<') | (b'{', b'{' | b'%') => has::CODE,
+        (b'.', b'e' | b'E') if matches!(byte(value, at + 2), b'(' | b'.') => has::SQL,
+        (b'?', _) => {
+            let before = |back: usize| at.checked_sub(back).map_or(0, |before| value[before]);
+            if matches!(before(1), b'/' | b'?') || before(2) == b'?' { has::HOLES } else { 0 }
+        }
+        (b'[', b'a'..=b'z' | b'?' | b'/')
+            if at > 0
+                && (value[at - 1] == b'/' || value[at - 1].is_ascii_alphabetic())
+                && matches!(byte(value, at + 2), b']' | b'/') =>
+        {
+            has::HOLES
+        }
+        (b':', _) if ends_script(&value[..at]) => has::MARKUP,
+        // No heading, and no colour.
+        (b'#', _) if ends_operand(value, at) => has::SQL,
+        (b'-', b'-') if ends_operand(value, at) || matches!(last_before_blank(value, at), b'*' | b'/' | b'#') => {
+            has::SQL
+        }
+        // At the very end whatever stands before it is commented.
+        (b'-', b'-') if value.len() - at <= 4 && at > 0 => has::SQL,
+        (b'*', b'/')
+            if matches!(
+                last_before_blank(value, at),
+                0 | b'0'..=b'9' | b'\'' | b'"' | b')' | b'`' | b'-' | b'#' | b'*' | b'/'
+            ) =>
+        {
+            has::SQL
+        }
+        (b'*', _) if at > 0 && value[at - 1] == b'/' => has::SQL,
+        (b'\'' | b'"' | b'`', _) => match next_after_blank(value, at + 1) {
+            b'=' | b'|' | b'*' | b'/' | b'%' | b'^' | b'&' | b'<' | b'!' | b'-' | b'~' | b'\'' | b'"' => has::SQL,
+            // An attribute ends, or a comparison begins.
+            b'>' if !matches!(byte(value, at + 2), 0 | b'a'..=b'z' | b'A'..=b'Z' | b'<' | b'\n') => has::SQL,
+            _ if next == b'+' => has::SQL,
+            _ => 0,
+        },
+        _ => 0,
+    }
+}
