@@ -125,14 +125,12 @@ impl Made {
     /// Looks at each byte once, and at each word. Most words cost a look at four bits, whether they stand beside a sign or not.
     pub(super) fn of(value: &[u8]) -> Self {
         let mut made = Self { bytes: 0, words: 0 };
-        let (mut at, mut within, mut seen) = (0, false, 0);
+        let (mut at, mut before) = (0, Before { sign: true, ..Before::default() });
         while at < value.len() {
             let spots = Spots::of(&value[at..value.len().min(at + BLOCK)]);
             // A word that the block's end cuts is the next block's first, unless it is as long as a block.
-            let cut = if value.len() - at > BLOCK { spots.words.leading_ones() as usize } else { 0 };
-            let cut = if cut < BLOCK { cut } else { 0 };
-            seen |= made.words_of(value, at, spots.cut(cut), within);
-            within = cut == 0 && spots.words >> (BLOCK - 1) != 0;
+            let cut = if value.len() - at > BLOCK { spots.words.leading_ones() % 64 } else { 0 };
+            made.words_of(value, at, spots, cut, &mut before);
             let mut signs = spots.signs;
             while signs != 0 {
                 let at = at + signs.trailing_zeros() as usize;
@@ -145,69 +143,59 @@ impl Made {
                     made.bytes |= pair(value, at);
                 }
             }
-            at += BLOCK - cut;
+            at += BLOCK - cut as usize;
         }
         // Words that a comparison makes a condition, wherever they stand.
-        if seen & hint::CONNECTIVE != 0 && made.has(has::EQUALS | has::LESS) {
+        if before.seen & hint::CONNECTIVE != 0 && made.has(has::EQUALS | has::LESS) {
             made.words |= mark::CONNECTIVE;
         }
         made
     }
 
-    /// The words that begin in a block; one that began before it is known. Most stand among other words and mean nothing there.
+    /// The words that end in a block. Most stand among other words and mean nothing there.
     #[inline]
-    fn words_of(&mut self, value: &[u8], block: usize, spots: Spots, within: bool) -> u8 {
-        let (after_sign, before_sign) = spots.beside();
-        let mut begins = spots.words & !(spots.words << 1);
-        let mut ends = spots.words & !(spots.words >> 1);
-        if within && begins & 1 != 0 {
+    fn words_of(&mut self, value: &[u8], block: usize, spots: Spots, cut: u32, before: &mut Before) {
+        let signs = spots.beside(before.sign, cut);
+        let words = spots.words & u64::MAX >> cut;
+        let (mut begins, mut ends) = (words & !(words << 1), words & !(words >> 1));
+        if before.within && begins & 1 != 0 {
             begins &= begins - 1;
             ends &= ends - 1;
         }
-        let (mut last, mut seen) = (Word::default(), 0);
+        before.within = cut == 0 && words >> (BLOCK - 1) != 0;
+        before.sign = signs.next;
+        let (mut last, mut seen) = (before.word, 0);
         while begins != 0 {
             let start = block + begins.trailing_zeros() as usize;
             let end = block + ends.trailing_zeros() as usize + 1;
-            let beside = after_sign & begins & begins.wrapping_neg() | before_sign & ends & ends.wrapping_neg();
+            let beside = signs.begins & begins & begins.wrapping_neg() | signs.ends & ends & ends.wrapping_neg();
             begins &= begins - 1;
             ends &= ends - 1;
-            let word = Word::of(value, start, end);
-            seen |= word.hints;
-            if word.wants(beside != 0) {
-                if word.key.is_number() {
-                    // A number stands beside the word before it.
-                    if last.hints & hint::BESIDE != 0 {
-                        self.word(value, last);
-                    }
-                    self.number(value, word);
-                } else {
-                    self.word(value, word);
+            let key = Key::within(value, start, end);
+            let hints = key.hints();
+            seen |= hints;
+            // Bits, not branches: what a word is cannot be foreseen.
+            let (beside, is_number) = (u8::from(beside != 0), u8::from(key.is_number()));
+            let is_handler = u8::from(key.begins(*b"on"));
+            if hints & (hint::ALONE | (beside * hint::BESIDE)) | beside & is_handler | is_number != 0 {
+                // A number stands beside the word before it.
+                if is_number != 0 && last.2 & hint::BESIDE != 0 {
+                    self.word(value, last.0, last.1);
                 }
+                self.word(value, start, end);
             }
-            last = word;
+            last = (start, end, hints);
         }
-        seen
+        before.word = last;
+        before.seen |= seen;
     }
 
-    /// A word that begins with a digit: `0x41`, `1or1`, `3com`.
-    fn number(&mut self, value: &[u8], number: Word) {
-        let (start, mut end) = (number.start, number.end);
-        if let Some(digits) = value[start..end].iter().position(|byte| !byte.is_ascii_digit()) {
-            if matches!(value[start..end], [b'0', b'x' | b'X', ..]) {
-                self.bytes |= has::HEX;
-            }
-            let start = start + digits;
-            let letters = value[start..end].iter().take_while(|byte| byte.is_ascii_alphabetic()).count();
-            if start + letters < end && value[end - 1].is_ascii_digit() {
-                end = start + letters;
-            }
-            self.word(value, Word::of(value, start, end));
-        }
-    }
-
-    fn word(&mut self, value: &[u8], Word { start, end, key, .. }: Word) {
+    /// A word, less the digits before it.
+    fn word(&mut self, value: &[u8], start: usize, end: usize) {
+        let Some(digits) = value[start..end].iter().position(|byte| !byte.is_ascii_digit()) else { return };
+        let (start, end) = if digits == 0 { (start, end) } else { self.number(value, start, end, digits) };
         let word = &value[start..end];
-        let marks = key.triggers(word);
+        let marks = Key::within(value, start, end).triggers(word);
         self.words |= marks;
         if marks & !mark::PROSE != 0 {
             self.bytes |= neighbours(value, start, end, marks);
@@ -221,6 +209,17 @@ impl Made {
         }
     }
 
+    /// What stands behind digits: `0x41`, `1or1`, `3com`.
+    fn number(&mut self, value: &[u8], start: usize, end: usize, digits: usize) -> (usize, usize) {
+        if matches!(value[start..end], [b'0', b'x' | b'X', ..]) {
+            self.bytes |= has::HEX;
+        }
+        let start = start + digits;
+        let letters = value[start..end].iter().take_while(|byte| byte.is_ascii_alphabetic()).count();
+        let cut = start + letters < end && value[end - 1].is_ascii_digit();
+        (start, if cut { start + letters } else { end })
+    }
+
     pub(super) fn has(self, bytes: u32) -> bool {
         self.bytes & bytes != 0
     }
@@ -230,28 +229,14 @@ impl Made {
     }
 }
 
-/// Where a word is, and what is known of it before it is looked up.
-#[derive(Clone, Copy, Default)]
-struct Word {
-    start: usize,
-    end: usize,
-    key: Key,
-    hints: u8,
-}
-
-impl Word {
-    #[inline]
-    fn of(value: &[u8], start: usize, end: usize) -> Self {
-        let key = Key::within(value, start, end);
-        Self { start, end, key, hints: key.hints() }
-    }
-
-    /// Whether it is looked up: a number, a word that means something alone or beside a sign, what may be a handler. Bits, not
-    /// branches: what a word is cannot be foreseen.
-    #[inline]
-    fn wants(&self, beside: bool) -> bool {
-        let (beside, is_handler) = (u8::from(beside), u8::from(self.key.begins(*b"on")));
-        let hints = self.hints & (hint::ALONE | (beside * hint::BESIDE));
-        hints | beside & is_handler | u8::from(self.key.is_number()) != 0
-    }
+/// What is known before a block begins.
+#[derive(Default)]
+struct Before {
+    /// Where the last word is and what it may be; what all words may be together.
+    word: (usize, usize, u8),
+    seen: u8,
+    /// Whether a sign stands before what comes, or nothing.
+    sign: bool,
+    /// Whether what comes goes on with a word that is longer than a block.
+    within: bool,
 }

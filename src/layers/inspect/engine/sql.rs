@@ -78,7 +78,11 @@ fn in_context(text: &[u8], context: Context, location: Location, said: &mut Vec<
     let mut worst = Finding::default();
     let mut first = true;
     loop {
-        said.extend(tokens.by_ref().take(LENGTH - said.len()));
+        while said.len() < LENGTH
+            && let Some(token) = tokens.next()
+        {
+            said.push(token);
+        }
         let last = said.len() < LENGTH;
         let quote = match context {
             Context::Quoted(quote) if first => Some(quote),

@@ -58,13 +58,11 @@ static IDLE: [bool; 256] = {
 pub(super) fn score(text: &[u8], made: Made, escaped: bool, location: Location) -> Finding {
     let mut seen = Seen::default();
     let mut at = 0;
-    while let Some(&byte) = text.get(at) {
+    while let Some(idle) = text[at..].iter().position(|byte| !IDLE[usize::from(*byte)]) {
+        at += idle;
+        let byte = text[at];
         if seen.signs.sum() > PLENTY {
             break;
-        }
-        if IDLE[usize::from(byte)] {
-            at += 1;
-            continue;
         }
         match byte {
             b'<' => tag::open(text, at, &mut seen),

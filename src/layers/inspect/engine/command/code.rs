@@ -4,7 +4,7 @@ use super::Look;
 use crate::inspect::engine::{
     gate::{Made, has, is_word},
     verdict::Location,
-    words::{self, mark},
+    words::{Key, mark},
 };
 
 pub(super) fn code(look: &mut Look<'_>, made: Made, location: Location) {
@@ -32,7 +32,7 @@ fn calls(look: &mut Look<'_>) {
             at += 1;
         }
         let word = &text[start..at];
-        if words::triggers(word) & mark::CODE == 0 {
+        if Key::within(text, start, at).triggers(word) & mark::CODE == 0 {
             continue;
         }
         let is = |name: &str| word.eq_ignore_ascii_case(name.as_bytes());

@@ -1,5 +1,7 @@
 //! Separators and the commands behind them, substitutions, and the tricks that hide both.
 
+use memchr::memchr;
+
 use super::{
     Look,
     name::{After, Name},
@@ -27,7 +29,7 @@ enum Place {
 /// Bytes that begin, end and hide no command.
 static IDLE: [bool; 256] = {
     let mut idle = [true; 256];
-    let mut other = b" ;|&\n\r\\()$`<>%{/".as_slice();
+    let mut other = b";|&\n\r\\()$`<>%{/".as_slice();
     while let [byte, rest @ ..] = other {
         idle[*byte as usize] = false;
         other = rest;
@@ -40,12 +42,11 @@ pub(super) fn commands(look: &mut Look<'_>) {
     let start =
         text.iter().position(|byte| !matches!(byte, b' ' | b'"' | b'\'' | b'\t' | b'(' | b'+')).unwrap_or(text.len());
     command(look, start, Place::Start);
-    let (mut at, mut ticks, mut spaced, mut depth) = (0, 0_usize, false, 0_usize);
-    while let Some(&byte) = text.get(at) {
-        if IDLE[usize::from(byte)] {
-            at += 1;
-            continue;
-        }
+    let first_blank = memchr(b' ', text).unwrap_or(text.len());
+    let (mut at, mut ticks, mut depth) = (0, 0_usize, 0_usize);
+    while let Some(idle) = text[at..].iter().position(|byte| !IDLE[usize::from(*byte)]) {
+        at += idle;
+        let byte = text[at];
         if look.signs.sum() > PLENTY {
             return;
         }
@@ -79,10 +80,9 @@ pub(super) fn commands(look: &mut Look<'_>) {
                 let fence = text.get(at + 1) == Some(&b'`') || at > 0 && text[at - 1] == b'`';
                 ticks += 1;
                 if !fence && ticks % 2 == 1 {
-                    backtick(look, at, spaced);
+                    backtick(look, at, first_blank < at);
                 }
             }
-            b' ' => spaced = true,
             b'<' | b'>' if matches!(text.get(at + 1), Some(b'<' | b'(' | b'&' | b' ' | b'/')) => redirection(look, at),
             b'%' if look.starts_with(at, "%x(") => command(look, at + 3, Place::Substitution),
             b'{' => braces(look, at),

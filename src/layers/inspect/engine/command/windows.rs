@@ -3,7 +3,7 @@
 use super::Look;
 use crate::inspect::engine::{
     gate::is_word,
-    words::{self, mark},
+    words::{Key, mark},
 };
 
 /// What only a batch file asks with `if`.
@@ -56,7 +56,7 @@ pub(super) fn batch(look: &mut Look<'_>) {
         while text.get(at).is_some_and(|byte| is_word(*byte)) {
             at += 1;
         }
-        if words::triggers(&text[start..at]) & mark::BATCH == 0 {
+        if Key::within(text, start, at).triggers(&text[start..at]) & mark::BATCH == 0 {
             continue;
         }
         let next = past_blank(text, at);

@@ -34,7 +34,13 @@ pub(super) fn next_after_blank(value: &[u8], start: usize) -> u8 {
 }
 
 /// Where the byte before is that is no blank.
+#[inline]
 fn before_blank(value: &[u8], end: usize) -> Option<usize> {
+    if let [.., last] = value[..end]
+        && !is_blank(last)
+    {
+        return Some(end - 1);
+    }
     let blanks = value[..end].iter().rev().take(BLANKS).take_while(|byte| is_blank(**byte)).count();
     end.checked_sub(blanks + 1)
 }
@@ -65,17 +71,17 @@ pub(super) fn neighbours(value: &[u8], start: usize, end: usize, marks: u16) -> 
         };
         bytes |= if operand { has::SQL } else { 0 };
     }
-    if marks & mark::CONNECTIVE != 0 && !last_before_blank(value, start).is_ascii_digit() && ends_operand(value, start)
-    {
+    let last = last_before_blank(value, start);
+    if marks & mark::CONNECTIVE != 0 && matches!(last, b'\'' | b'"' | b')') && ends_operand(value, start) {
         bytes |= has::SQL;
     }
     if marks & mark::FUNCTION != 0 && next == b'(' {
         bytes |= has::SQL;
     }
     if marks & (mark::VERB | mark::IMPERATIVE) != 0 {
-        let begins = match last_before_blank(value, start) {
+        let begins = match last {
             0 => marks & mark::VERB != 0 || !next.is_ascii_alphabetic() || is_followed_by_sql(value, end),
-            last => matches!(last, b';' | b'\'' | b'"' | b')' | b'/'),
+            _ => matches!(last, b';' | b'\'' | b'"' | b')' | b'/'),
         };
         bytes |= if begins { has::SQL } else { 0 };
     }
@@ -90,7 +96,12 @@ pub(super) fn neighbours(value: &[u8], start: usize, end: usize, marks: u16) -> 
     }
     if marks & mark::BATCH != 0 {
         let before = start.checked_sub(1).map_or(0, |before| value[before]);
-        let speaks = matches!(before, b'/' | b'%') || matches!(next, b'-' | b'/' | b'\\');
+        // `/dev/tcp/`: a directory of that name is no sign.
+        let speaks = if value[start..end].eq_ignore_ascii_case(b"dev") {
+            before == b'/' && matches!(value[end..], [b'/', b't' | b'T' | b'u' | b'U', ..])
+        } else {
+            matches!(before, b'/' | b'%') || matches!(next, b'-' | b'/' | b'\\')
+        };
         bytes |= if speaks { has::CODE } else { 0 };
     }
     if marks & mark::CODE != 0 && (matches!(next, b'(' | b'[' | b'\'' | b'"') || value[start] == b'_') {
@@ -249,7 +260,7 @@ pub(super) fn pair(value: &[u8], at: usize) -> u32 {
             has::SQL
         }
         // At the very end whatever stands before it is commented.
-        (b'-', b'-') if value.len() - at <= 4 && at > 0 => has::SQL,
+        (b'-', b'-') if value.len() - at <= 4 && at > 0 && value[at - 1] != b'-' => has::SQL,
         (b'*', b'/')
             if matches!(
                 last_before_blank(value, at),

@@ -33,23 +33,29 @@ impl Spots {
         Self { words, signs, quiet: all & !(words | signs) }
     }
 
-    /// Without so many bytes at the end, which may be signs for the word before them.
+    /// What stands beside a sign, with a blank between them, or two: bytes after one, where a word may begin, and bytes before
+    /// one, where a word may end. More blanks are a sign too. What stands before the block is known; behind it is another
+    /// block, which is not, unless a word is cut there.
     #[inline]
-    pub(super) fn cut(self, bytes: usize) -> Self {
-        let (words, cut) = (self.words & u64::MAX >> bytes, self.words & !(u64::MAX >> bytes));
-        Self { words, signs: self.signs | cut, ..self }
-    }
-
-    /// Where a word begins after a sign, and where one ends before it, with a blank between them, or two. More blanks are a sign
-    /// too, and so is a block's edge.
-    #[inline]
-    pub(super) fn beside(self) -> (u64, u64) {
+    pub(super) fn beside(self, sign: bool, cut: u32) -> Beside {
         let Self { quiet, signs, .. } = self;
+        let forward = |bits: u64| bits << 1 | u64::from(sign);
         let signs = signs | quiet & quiet << 1 & quiet >> 1;
-        let (after, before) = (quiet & signs << 1, quiet & signs >> 1);
-        let (after, before) = (signs | after | quiet & after << 1, signs | before | quiet & before >> 1);
-        (after << 1 | 0b111, before >> 1 | 0b111 << (BLOCK - 3))
+        let (after, before) = (signs | quiet & forward(signs), signs | quiet & signs >> 1);
+        let (after, before) = (after | quiet & forward(after), before | quiet & before >> 1);
+        let edge = if cut == 0 { 0b111 << (BLOCK - 3) } else { 0 };
+        Beside { begins: forward(after), ends: before >> 1 | edge, next: after >> (63 - cut) & 1 != 0 }
     }
+}
+
+/// Where words stand beside a sign.
+pub(super) struct Beside {
+    /// One may begin, after a sign.
+    pub(super) begins: u64,
+    /// One may end, before a sign.
+    pub(super) ends: u64,
+    /// The next block begins after a sign.
+    pub(super) next: bool,
 }
 
 /// A byte's bit in `words` (the first) or in `signs` (the 33rd).

@@ -29,14 +29,14 @@ pub(super) fn judge(said: &Sentence<'_>, location: Location) -> Finding {
     } else if said.first {
         whole(said, &mut case);
     }
-    for at in 0..said.tokens.len() {
-        match said.kind(at) {
-            Some(Kind::Word) => word(said, at, &mut case),
-            Some(Kind::Logic) => condition(said, at, &mut case),
-            Some(Kind::Compare) => comparison(said, at, &mut case),
-            Some(Kind::Semicolon) => stacked(said, at, &mut case),
+    for (at, token) in said.tokens.iter().enumerate() {
+        match token.kind {
+            Kind::Word => word(said, at, &mut case),
+            Kind::Logic => condition(said, at, &mut case),
+            Kind::Compare => comparison(said, at, &mut case),
+            Kind::Semicolon => stacked(said, at, &mut case),
             // `'..'::json`
-            Some(Kind::String)
+            Kind::String
                 if said.bytes(at + 1) == b":"
                     && said.bytes(at + 2) == b":"
                     && said.kind(at + 3) == Some(Kind::Word) =>
@@ -44,15 +44,15 @@ pub(super) fn judge(said: &Sentence<'_>, location: Location) -> Finding {
                 case.weak.add(4, "sql-cast", said.start(at));
             }
             // `1.e(`, which MySQL reads as a number and nothing.
-            Some(Kind::Number)
+            Kind::Number
                 if said.bytes(at).ends_with(b".")
                     && said.is(at + 1, "e")
                     && matches!(said.kind(at + 2), Some(Kind::Open | Kind::Dot)) =>
             {
                 case.strong.add(9, "sql-number", said.start(at));
             }
-            Some(Kind::LineComment | Kind::BlockComment | Kind::OddComment) => comment(said, at, &mut case),
-            Some(Kind::Variable) if said.bytes(at).starts_with(b"@@") && said.bytes(at).len() > 4 => {
+            Kind::LineComment | Kind::BlockComment | Kind::OddComment => comment(said, at, &mut case),
+            Kind::Variable if said.bytes(at).starts_with(b"@@") && said.bytes(at).len() > 4 => {
                 case.weak.add(4, "sql-variable", said.start(at));
             }
             _ => {}

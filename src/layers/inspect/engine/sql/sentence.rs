@@ -1,7 +1,7 @@
 //! Tokens in a row, and what they make: operands, neighbours, prose.
 
 use super::token::{Kind, Token};
-use crate::inspect::engine::words::{self, Sql, mark};
+use crate::inspect::engine::words::Sql;
 
 pub(super) struct Sentence<'a> {
     pub(super) text: &'a [u8],
@@ -211,7 +211,7 @@ impl Sentence<'_> {
                 && self.kind(at + 1) != Some(Kind::Open)
                 && self.text[token.start as usize] != b'`';
             prose += i32::from(name && name_before);
-            prose += i32::from(name && words::marks(self.bytes(at)) & mark::PROSE != 0);
+            prose += i32::from(name && token.prose);
             name_before = name;
         }
         prose

@@ -1,6 +1,6 @@
 //! A lenient tokenizer of SQL, whatever the dialect: it reads what some database would read.
 
-use crate::inspect::engine::words::{self, Sql};
+use crate::inspect::engine::words::{Key, Sql};
 
 /// What a token is; words say more in their [`Sql`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,6 +31,8 @@ pub(in crate::inspect) enum Kind {
 pub(in crate::inspect) struct Token {
     pub(super) kind: Kind,
     pub(super) sql: Sql,
+    /// A word that holds sentences together.
+    pub(super) prose: bool,
     pub(super) start: u32,
     pub(super) end: u32,
 }
@@ -141,8 +143,9 @@ impl<'a> Tokens<'a> {
 impl Iterator for Tokens<'_> {
     type Item = Token;
 
+    #[inline]
     fn next(&mut self) -> Option<Token> {
-        let plain = |kind, start, end| Token { kind, sql: Sql::None, start, end };
+        let plain = |kind, start, end| Token { kind, sql: Sql::None, prose: false, start, end };
         if let Some(quote) = self.within.take() {
             let kind = self.before_break_out(quote);
             return Some(plain(kind, 0, position(self.at)));
@@ -158,8 +161,8 @@ impl Iterator for Tokens<'_> {
             } else {
                 self.skip_while(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'$'));
             }
-            let sql = words::sql(&self.text[start..self.at]);
-            return Some(Token { kind: Kind::Word, sql, start: position(start), end: position(self.at) });
+            let (sql, prose) = Key::within(self.text, start, self.at).sql(&self.text[start..self.at]);
+            return Some(Token { kind: Kind::Word, sql, prose, start: position(start), end: position(self.at) });
         }
         let kind = match (byte, self.peek(1)) {
             (b'0'..=b'9', _) | (b'.', b'0'..=b'9') => self.number(),

@@ -117,6 +117,13 @@ impl Key {
         u16::from_le_bytes([first, second]) == u16::from_le_bytes(two)
     }
 
+    /// What this word is in SQL, and whether it is prose.
+    #[inline]
+    pub(in super::super) fn sql(self, word: &[u8]) -> (Sql, bool) {
+        let found = if self.hints() & (hint::SQL | hint::PROSE) == 0 { None } else { self.find(word) };
+        found.map_or((Sql::None, false), |word| (word.sql, word.marks & mark::PROSE != 0))
+    }
+
     /// The marks of this word, where it is more than prose.
     #[inline]
     pub(in super::super) fn triggers(self, word: &[u8]) -> u16 {
@@ -197,7 +204,7 @@ const fn hints(word: Word) -> u8 {
     let beside = if word.marks & !(mark::SQL | mark::PROSE) == 0 { 0 } else { hint::BESIDE };
     let sql = if matches!(word.sql, Sql::None) { 0 } else { hint::SQL };
     let prose = if word.marks & mark::PROSE == 0 { 0 } else { hint::PROSE };
-    let connective = if word.marks & mark::CONNECTIVE == 0 { 0 } else { hint::CONNECTIVE };
+    let connective = if matches!(word.sql, Sql::Logic | Sql::Having) { hint::CONNECTIVE } else { 0 };
     alone | beside | connective | sql | prose
 }
 

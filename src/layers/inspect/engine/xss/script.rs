@@ -3,7 +3,7 @@
 use super::{Seen, past_blank, starts_with};
 use crate::inspect::engine::{
     gate::is_word,
-    words::{self, mark},
+    words::{Key, mark},
 };
 
 /// At a `:`: the letters before it, with all that browsers leave out of a scheme.
@@ -58,7 +58,7 @@ pub(super) fn scheme(text: &[u8], colon: usize, seen: &mut Seen) {
 
 /// At a word: what it is to a script.
 pub(super) fn word(text: &[u8], start: usize, end: usize, seen: &mut Seen) {
-    if words::triggers(&text[start..end]) & mark::SCRIPT == 0 {
+    if Key::within(text, start, end).triggers(&text[start..end]) & mark::SCRIPT == 0 {
         return;
     }
     let is = |name: &str| text[start..end].eq_ignore_ascii_case(name.as_bytes());
