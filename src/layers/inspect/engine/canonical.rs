@@ -21,11 +21,28 @@ pub(super) struct Signals {
 pub(super) fn canonical(value: &[u8], out: &mut Vec<u8>) -> Signals {
     out.clear();
     let mut signals = Signals::default();
-    for &byte in value {
-        push(byte, out, &mut signals);
+    let mut rest = value;
+    // Only what begins an escape, and what follows it, has to be looked at.
+    while let Some(lead) = rest.iter().position(|byte| is_lead(*byte)) {
+        out.extend_from_slice(&rest[..lead]);
+        rest = &rest[lead..];
+        while out.iter().rev().take(LONGEST).chain(rest.first()).any(|byte| is_lead(*byte)) {
+            let Some((byte, after)) = rest.split_first() else { return signals };
+            push(*byte, out, &mut signals);
+            rest = after;
+        }
     }
+    out.extend_from_slice(rest);
     signals
 }
+
+/// What begins an escape, or is one.
+fn is_lead(byte: u8) -> bool {
+    matches!(byte, 0 | b'%' | 0xC0..)
+}
+
+/// The bytes of the longest escape, less the last.
+const LONGEST: usize = 5;
 
 fn push(byte: u8, out: &mut Vec<u8>, signals: &mut Signals) {
     let mut next = Some(byte);

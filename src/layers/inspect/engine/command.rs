@@ -5,6 +5,8 @@ mod name;
 mod shell;
 mod windows;
 
+use memchr::{memchr, memchr3_iter};
+
 pub(super) use self::name::After;
 use super::{
     gate::{Made, has, is_word},
@@ -14,11 +16,9 @@ use super::{
 
 /// Whether it is worth a look.
 pub(super) fn may_be(made: Made, text: &[u8]) -> bool {
-    // Where quotes and backslashes may hide a command from the gate.
     let separated = made.has(has::SEMICOLON | has::PIPE | has::AMPERSAND);
-    let hidden = made.has(has::BACKSLASH) || made.has(has::QUOTE) && made.has(has::PIPE | has::AMPERSAND);
     made.has(has::DOLLAR | has::CODE | has::HOLES)
-        || separated && hidden
+        || separated && made.has(has::BACKSLASH | has::SINGLE | has::DOUBLE) && is_torn(text)
         || made.has(has::BACKSLASH) && made.names(mark::COMMAND)
         || begins(text)
         || windows::may_begin(text) && (made.has(has::EQUALS | has::PERCENT | has::SLASH) || windows::asks(text))
@@ -28,9 +28,23 @@ pub(super) fn may_be(made: Made, text: &[u8]) -> bool {
 fn begins(text: &[u8]) -> bool {
     match text {
         [b' ' | b'"' | b'\'' | b'+' | b'\t', next, ..] => matches!(next, b';' | b'|' | b'&' | b'\n' | b'`' | b')'),
-        [b';' | b'|' | b'&' | b'\n' | b'\r' | b'`' | b'\\', ..] | [b'(', b')', ..] => true,
+        [b';' | b'|' | b'&' | b'\n' | b'\r' | b'\\', ..] | [b'(', b')', ..] => true,
+        // A span of code at the beginning of a sentence.
+        [b'`', rest @ ..] => {
+            let after = memchr(b'`', rest).and_then(|close| rest.get(close + 1));
+            !matches!(after, Some(b' ' | b',' | b'.' | b':'))
+        }
         _ => false,
     }
+}
+
+/// Whether quotes or backslashes stand where they tear a command's name, which hides it from the gate.
+fn is_torn(text: &[u8]) -> bool {
+    memchr3_iter(b'\'', b'"', b'\\', text).any(|at| {
+        let before = at.checked_sub(1).map_or(b';', |before| text[before]);
+        let torn = is_word(before) || matches!(before, b';' | b'|' | b'&' | b'\'' | b'"' | b'\\' | b'(');
+        torn && text.get(at + 1).is_some_and(|next| is_word(*next) || matches!(next, b'\'' | b'"' | b'\\'))
+    })
 }
 
 /// What the detectors of this class share.

@@ -1,27 +1,25 @@
 //! The escapes of pages and scripts: entities, `\xHH`, `\uHHHH`, `\u{H}`. One pass: a browser reads them once.
 
+use memchr::memchr2;
+
 use super::canonical::hex;
 
 /// Decodes into `out`, which is cleared; says whether there was anything to decode.
 pub(super) fn unescape(value: &[u8], out: &mut Vec<u8>) -> bool {
     out.clear();
-    let (mut rest, mut found) = (value, false);
-    while let Some((&byte, after)) = rest.split_first() {
-        let escape = match byte {
-            b'&' => entity(after),
-            b'\\' => backslash(after),
-            _ => None,
-        };
+    let (mut kept, mut at) = (0, 0);
+    while let Some(found) = memchr2(b'&', b'\\', &value[at..]) {
+        at += found + 1;
+        let escape = if value[at - 1] == b'&' { entity(&value[at..]) } else { backslash(&value[at..]) };
         if let Some((length, code)) = escape {
-            found = true;
+            out.extend_from_slice(&value[kept..at - 1]);
             push(code, out);
-            rest = &after[length..];
-        } else {
-            out.push(byte);
-            rest = after;
+            at += length;
+            kept = at;
         }
     }
-    found
+    out.extend_from_slice(&value[kept..]);
+    kept > 0
 }
 
 fn push(code: u32, out: &mut Vec<u8>) {
@@ -90,9 +88,9 @@ const NAMED: [(&[u8], u8); 29] = [
 ];
 
 fn named(after: &[u8]) -> Option<(usize, u32)> {
-    after.first().filter(|first| first.is_ascii_alphabetic())?;
-    let (name, byte) =
-        NAMED.iter().find(|(name, _)| after.get(..name.len()).is_some_and(|start| start.eq_ignore_ascii_case(name)))?;
+    let first = after.first().filter(|first| first.is_ascii_alphabetic())?.to_ascii_lowercase();
+    let is = |name: &[u8]| after.get(..name.len()).is_some_and(|start| start.eq_ignore_ascii_case(name));
+    let (name, byte) = NAMED.iter().find(|(name, _)| name[0].to_ascii_lowercase() == first && is(name))?;
     let closed = usize::from(!name.ends_with(b";") && after.get(name.len()) == Some(&b';'));
     // `&amp=`, `&lt2=` are names in a query more often than entities.
     let open_name = closed == 0

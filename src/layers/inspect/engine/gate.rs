@@ -39,6 +39,8 @@ pub(super) mod has {
     pub(in super::super) const OTHER: u32 = 1 << 18;
     /// A word of paths, within one.
     pub(in super::super) const SEGMENT: u32 = 1 << 19;
+    /// A bracket with another sign in it, which programs without letters begin with.
+    pub(in super::super) const SYMBOLS: u32 = 1 << 21;
     pub(in super::super) const QUESTION: u32 = 1 << 22;
     pub(in super::super) const BACKTICK: u32 = 1 << 23;
     pub(in super::super) const QUOTE: u32 = SINGLE | DOUBLE | BACKTICK;

@@ -90,7 +90,7 @@ pub(super) fn score(text: &[u8], made: Made, escaped: bool, location: Location) 
     if seen.markup && matches!(location, Location::Path | Location::Query) && seen.signs.sum() > 0 {
         seen.add(4, "xss-tag", 0);
     }
-    if made.has(has::BRACKET) && made.has(has::PARENTHESIS) && made.has(has::SIGN) {
+    if made.has(has::SYMBOLS) && made.has(has::PARENTHESIS) && made.has(has::SIGN) {
         script::symbols_only(text, &mut seen);
     }
     if escaped && seen.signs.sum() >= 4 {

@@ -88,7 +88,8 @@ pub(super) fn neighbours(value: &[u8], start: usize, end: usize, marks: u16) -> 
     if marks & mark::SCRIPT != 0 && is_scripted(value, start, end, next) {
         bytes |= has::MARKUP;
     }
-    if marks & (mark::COMMAND | mark::AMBIGUOUS) != 0 && is_separated(value, start, marks) {
+    let named = !matches!(byte(value, end), b'=' | b':');
+    if marks & (mark::COMMAND | mark::AMBIGUOUS) != 0 && named && is_separated(value, start, marks) {
         bytes |= has::CODE;
     }
     if marks & mark::PATH != 0 && is_segment(value, start, end) {
@@ -98,7 +99,10 @@ pub(super) fn neighbours(value: &[u8], start: usize, end: usize, marks: u16) -> 
         let before = start.checked_sub(1).map_or(0, |before| value[before]);
         // `/dev/tcp/`: a directory of that name is no sign.
         let speaks = if value[start..end].eq_ignore_ascii_case(b"dev") {
-            before == b'/' && matches!(value[end..], [b'/', b't' | b'T' | b'u' | b'U', ..])
+before == b'/'
+                && value[end..].get(..4).is_some_and(|next| {
+                    next.eq_ignore_ascii_case(b"/tcp") || next.eq_ignore_ascii_case(b"/udp")
+                })
         } else {
             matches!(before, b'/' | b'%') || matches!(next, b'-' | b'/' | b'\\')
         };
@@ -237,14 +241,20 @@ pub(super) fn pair(value: &[u8], at: usize) -> u32 {
         (b'{', _) if at > 0 && matches!(value[at - 1], b'$' | b'#' | b'*' | b'@' | b'~') => has::CODE,
         (b'<', b'?' | b'%') => has::MARKUP | has::CODE,
         (b'<', b'!') if byte(value, at + 4) == b'#' => has::MARKUP | has::CODE,
-        (b'<', b'a'..=b'z' | b'A'..=b'Z' | b'!' | b'/') | (b'+', b'A') | (b'[', b']' | b'+' | b'!' | b'(' | b'[') => {
-            has::MARKUP
-        }
+        (b'<', b'a'..=b'z' | b'A'..=b'Z' | b'!' | b'/') | (b'+', b'A') => has::MARKUP,
+        (b'[', b']' | b'+' | b'!' | b'(' | b'[') => has::MARKUP | has::SYMBOLS,
         (b'<' | b'>', b'(') | (b'<', b'<') | (b'{', b'{' | b'%') => has::CODE,
         (b'.', b'e' | b'E') if matches!(byte(value, at + 2), b'(' | b'.') => has::SQL,
         (b'?', _) => {
             let before = |back: usize| at.checked_sub(back).map_or(0, |before| value[before]);
-            if matches!(before(1), b'/' | b'?') || before(2) == b'?' { has::HOLES } else { 0 }
+            let rest = || value[at + 1..].iter().take(12).find(|byte| !is_word(**byte) && !matches!(byte, b'?' | b'[' | b'*'));
+            let is_hole = match before(1) {
+                b'?' => true,
+                // `/?tc`, and no `/?query=`.
+                b'/' => matches!(rest(), None | Some(b'/' | b' ')),
+                _ => before(2) == b'?',
+            };
+            if is_hole { has::HOLES } else { 0 }
         }
         (b'[', b'a'..=b'z' | b'?' | b'/')
             if at > 0
