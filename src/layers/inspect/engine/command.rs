@@ -21,7 +21,7 @@ pub(super) fn may_be(made: Made, text: &[u8]) -> bool {
         || separated && made.has(has::BACKSLASH | has::SINGLE | has::DOUBLE) && is_torn(text)
         || made.has(has::BACKSLASH) && made.names(mark::COMMAND)
         || begins(text)
-        || windows::may_begin(text) && (made.has(has::EQUALS | has::PERCENT | has::SLASH) || windows::asks(text))
+        || windows::may_begin(text) && (made.has(has::COMPARES | has::PERCENT | has::SLASH) || windows::asks(text))
 }
 
 /// Whether something stands at the beginning that separates commands, or a batch file's sentence does.

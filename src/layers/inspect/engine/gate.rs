@@ -21,7 +21,8 @@ pub(super) mod has {
     pub(in super::super) const DOUBLE: u32 = 1 << 3;
     /// `<` `>`
     pub(in super::super) const LESS: u32 = 1 << 4;
-    pub(in super::super) const EQUALS: u32 = 1 << 5;
+    /// `=`, and `<` or `>` where it compares.
+    pub(in super::super) const COMPARES: u32 = 1 << 5;
     pub(in super::super) const PARENTHESIS: u32 = 1 << 6;
     pub(in super::super) const SEMICOLON: u32 = 1 << 7;
     pub(in super::super) const PIPE: u32 = 1 << 8;
@@ -78,7 +79,7 @@ const fn kinds() -> [u32; 256] {
             b'<' | b'>' => has::SIGN | has::LESS | PAIRED,
             b'@' | b'!' | b'~' | b'^' => has::SIGN,
             b'*' | b'#' | b'+' => has::SIGN | PAIRED,
-            b'=' => has::EQUALS,
+            b'=' => has::COMPARES,
             b'(' | b')' => has::PARENTHESIS,
             b';' => has::SEMICOLON,
             b'|' => has::PIPE,
@@ -148,7 +149,7 @@ impl Made {
             at += BLOCK - cut as usize;
         }
         // Words that a comparison makes a condition, wherever they stand.
-        if before.seen & hint::CONNECTIVE != 0 && made.has(has::EQUALS | has::LESS) {
+        if before.seen & hint::CONNECTIVE != 0 && made.has(has::COMPARES) {
             made.words |= mark::CONNECTIVE;
         }
         made

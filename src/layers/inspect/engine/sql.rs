@@ -28,11 +28,10 @@ const SHARED: usize = 48;
 
 /// Whether it is worth a look.
 pub(super) fn may_be(made: Made) -> bool {
-    let compares = made.has(has::EQUALS | has::LESS);
     made.names(mark::SQL)
         || made.has(has::SQL | has::HEX)
         || made.has(has::PARENTHESIS) && made.has(has::PIPE)
-        || made.names(mark::CONNECTIVE) && compares
+        || made.names(mark::CONNECTIVE) && made.has(has::COMPARES)
 }
 
 /// The worst of the contexts.

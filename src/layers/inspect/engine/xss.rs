@@ -69,9 +69,7 @@ pub(super) fn score(text: &[u8], made: Made, escaped: bool, location: Location) 
             b':' => script::scheme(text, at, &mut seen),
             b'a'..=b'z' | b'A'..=b'Z' | b'_' | b'$' => {
                 let start = at;
-                while text.get(at).is_some_and(|byte| is_word(*byte) || *byte == b'$') {
-                    at += 1;
-                }
+                at += text[at..].iter().take_while(|byte| is_word(**byte) || **byte == b'$').count();
                 word(text, start, at, &mut seen);
                 continue;
             }

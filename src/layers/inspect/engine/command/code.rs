@@ -1,5 +1,7 @@
 //! Code for an interpreter on the server: PHP, templates, expression languages, and their ways to a shell.
 
+use memchr::memchr_iter;
+
 use super::Look;
 use crate::inspect::engine::{
     gate::{Made, has, is_word},
@@ -99,10 +101,14 @@ fn calls(look: &mut Look<'_>) {
 /// `{{7*7}}`, `#{..}`, `${..}` with a program inside.
 fn templates(look: &mut Look<'_>, in_address: bool) {
     let text = look.text;
-    for (at, pair) in text.windows(2).enumerate() {
-        if !matches!(pair, b"{{" | b"{%" | b"#{" | b"${" | b"*{" | b"@{" | b"~{") {
-            continue;
-        }
+    for brace in memchr_iter(b'{', text) {
+        let before = brace.checked_sub(1).filter(|at| matches!(text[*at], b'#' | b'$' | b'*' | b'@' | b'~'));
+        let at = match (before, text.get(brace + 1)) {
+            (Some(before), _) => before,
+            (None, Some(b'{' | b'%')) => brace,
+            (None, _) => continue,
+        };
+        let pair = &text[at..at + 2];
         let inside = &text[at + 2..text.len().min(at + 120)];
         let inside = &inside[..inside.iter().position(|byte| *byte == b'}').unwrap_or(inside.len())];
         let sum = inside.iter().any(|byte| matches!(byte, b'*' | b'+' | b'-' | b'/'))
@@ -131,18 +137,16 @@ fn templates(look: &mut Look<'_>, in_address: bool) {
 
 /// `<?php`, `<%=`
 fn tags(look: &mut Look<'_>) {
-    for at in 0..look.text.len() {
-        if look.text[at] == b'<' {
-            if look.starts_with(at, "<?php") || look.starts_with(at, "<?=") {
-                look.add(8, "code-tag", at);
-                return;
-            } else if look.starts_with(at, "<%") {
-                look.add(5, "code-tag", at);
-                return;
-            } else if look.starts_with(at, "<!--#") {
-                look.add(10, "code-include", at);
-                return;
-            }
+    for at in memchr_iter(b'<', look.text) {
+        if look.starts_with(at, "<?php") || look.starts_with(at, "<?=") {
+            look.add(8, "code-tag", at);
+            return;
+        } else if look.starts_with(at, "<%") {
+            look.add(5, "code-tag", at);
+            return;
+        } else if look.starts_with(at, "<!--#") {
+            look.add(10, "code-include", at);
+            return;
         }
     }
 }

@@ -109,6 +109,9 @@ fn command(look: &mut Look<'_>, from: usize, place: Place) {
     }) {
         start += 1;
     }
+    if matches!(place, Place::Separator { leads: false, .. }) && is_other_word(text, start) {
+        return;
+    }
     let name = Name::at(text, start);
     let letters = name.letters();
     if letters.is_empty() {
@@ -178,6 +181,14 @@ fn command(look: &mut Look<'_>, from: usize, place: Place) {
     if points > 0 {
         look.add(points, "command", start);
     }
+}
+
+/// Whether a word that is no command stands here, in one piece.
+fn is_other_word(text: &[u8], start: usize) -> bool {
+    let length = text[start..].iter().take(32).take_while(|byte| is_word(**byte)).count();
+    let ends = text.get(start + length);
+    let whole = !matches!(ends, Some(b'\'' | b'"' | b'\\' | b'^' | b'$' | b'-' | b'.' | b'/'));
+    whole && words::triggers(&text[start..start + length]) & (mark::COMMAND | mark::AMBIGUOUS) == 0
 }
 
 /// Words before a separator and a blank behind it: a list, if the words here are English.

@@ -62,7 +62,7 @@ pub(super) fn neighbours(value: &[u8], start: usize, end: usize, marks: u16) -> 
         let counts =
             matches!(value[start] | 0x20, b'i' | b'f' | b'b') && end - start != 2 || value[start] | 0x20 == b'i';
         let operand = match next {
-            b'0'..=b'9' => !counts,
+            b'0'..=b'9' => !counts && goes_on(value, end),
             b'@' | b'!' | b'~' | b'\\' | b'{' | b'#' => true,
             b'-' | b'.' | b'/' => byte(value, end) == next,
             // A value that goes on with somebody else's condition.
@@ -99,10 +99,10 @@ pub(super) fn neighbours(value: &[u8], start: usize, end: usize, marks: u16) -> 
         let before = start.checked_sub(1).map_or(0, |before| value[before]);
         // `/dev/tcp/`: a directory of that name is no sign.
         let speaks = if value[start..end].eq_ignore_ascii_case(b"dev") {
-before == b'/'
-                && value[end..].get(..4).is_some_and(|next| {
-                    next.eq_ignore_ascii_case(b"/tcp") || next.eq_ignore_ascii_case(b"/udp")
-                })
+            before == b'/'
+                && value[end..]
+                    .get(..4)
+                    .is_some_and(|next| next.eq_ignore_ascii_case(b"/tcp") || next.eq_ignore_ascii_case(b"/udp"))
         } else {
             matches!(before, b'/' | b'%') || matches!(next, b'-' | b'/' | b'\\')
         };
@@ -137,6 +137,24 @@ fn is_followed_by_sql(value: &[u8], end: usize) -> bool {
     let word = &value[end + start..];
     let length = word.iter().take(32).take_while(|byte| is_word(**byte)).count();
     words::sql(&word[..length]) != Sql::None
+}
+
+/// Whether the number that comes next is an operand: English goes on with a word, or with the end of a sentence.
+fn goes_on(value: &[u8], end: usize) -> bool {
+    let start = value[end..].iter().take_while(|byte| is_blank(**byte)).count();
+    let rest = &value[end + start..];
+    let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let blanks = rest[digits..].iter().take(BLANKS).take_while(|byte| is_blank(**byte)).count();
+    let after = &rest[digits + blanks..];
+    match after {
+        [b'.', next, ..] => next.is_ascii_digit(),
+        [b'.' | b',' | b':' | b'?', ..] => false,
+        [letter, ..] if letter.is_ascii_alphabetic() => {
+            let length = after.iter().take(32).take_while(|byte| is_word(**byte)).count();
+            digits == 0 || blanks == 0 || words::sql(&after[..length]) != Sql::None
+        }
+        _ => true,
+    }
 }
 
 /// Whether a script's word is used as one: called, asked for a member, assigned to, the beginning of an address.
@@ -243,11 +261,22 @@ pub(super) fn pair(value: &[u8], at: usize) -> u32 {
         (b'<', b'!') if byte(value, at + 4) == b'#' => has::MARKUP | has::CODE,
         (b'<', b'a'..=b'z' | b'A'..=b'Z' | b'!' | b'/') | (b'+', b'A') => has::MARKUP,
         (b'[', b']' | b'+' | b'!' | b'(' | b'[') => has::MARKUP | has::SYMBOLS,
+        (b'<' | b'>', b'0'..=b'9' | b'\'' | b'"' | b'=' | b'@' | b'>') | (b'<' | b'>', b' ')
+            if at > 0 && !matches!(value[at - 1], b'-' | b'=' | b'\n') =>
+        {
+            has::COMPARES
+        }
         (b'<' | b'>', b'(') | (b'<', b'<') | (b'{', b'{' | b'%') => has::CODE,
-        (b'.', b'e' | b'E') if matches!(byte(value, at + 2), b'(' | b'.') => has::SQL,
+        // `1.e(`, and no `i.e.`
+        (b'.', b'e' | b'E')
+            if matches!(byte(value, at + 2), b'(' | b'.') && at > 0 && value[at - 1].is_ascii_digit() =>
+        {
+            has::SQL
+        }
         (b'?', _) => {
             let before = |back: usize| at.checked_sub(back).map_or(0, |before| value[before]);
-            let rest = || value[at + 1..].iter().take(12).find(|byte| !is_word(**byte) && !matches!(byte, b'?' | b'[' | b'*'));
+            let rest =
+                || value[at + 1..].iter().take(12).find(|byte| !is_word(**byte) && !matches!(byte, b'?' | b'[' | b'*'));
             let is_hole = match before(1) {
                 b'?' => true,
                 // `/?tc`, and no `/?query=`.
@@ -264,6 +293,8 @@ pub(super) fn pair(value: &[u8], at: usize) -> u32 {
             has::HOLES
         }
         (b':', _) if ends_script(&value[..at]) => has::MARKUP,
+        // `'..'::json`
+        (b':', b':') if at > 0 && value[at - 1] == b'\'' => has::SQL,
         // No heading, and no colour.
         (b'#', _) if ends_operand(value, at) => has::SQL,
         (b'-', b'-') if ends_operand(value, at) || matches!(last_before_blank(value, at), b'*' | b'/' | b'#') => {
@@ -280,6 +311,8 @@ pub(super) fn pair(value: &[u8], at: usize) -> u32 {
             has::SQL
         }
         (b'*', _) if at > 0 && value[at - 1] == b'/' => has::SQL,
+        // A span of code begins.
+        (b'`', _) if at == 0 || matches!(value[at - 1], b' ' | b'\n' | b'(' | b'*' | b'[') => 0,
         (b'\'' | b'"' | b'`', _) => match next_after_blank(value, at + 1) {
             b'=' | b'|' | b'*' | b'/' | b'%' | b'^' | b'&' | b'<' | b'!' | b'-' | b'~' | b'\'' | b'"' => has::SQL,
             // An attribute ends, or a comparison begins.

@@ -173,7 +173,9 @@ pub(super) fn named(text: &[u8], is_path: bool, climbs: bool, signs: &mut Signs)
     }
     if is_path {
         let rooted = starts(text, root, "/");
-        if rooted && let Some((_, points)) = ROOTS.iter().find(|(name, _)| starts(text, root, name)) {
+        let first = text.get(root + 1).map_or(0, u8::to_ascii_lowercase);
+        let is_root = |name: &str| name.as_bytes()[1] == first && starts(text, root, name);
+        if rooted && let Some((_, points)) = ROOTS.iter().find(|(name, _)| is_root(name)) {
             signs.add(*points, "path-system", root);
         }
         let drive = usize::from(starts(text, root, "/")) + root;
