@@ -307,12 +307,23 @@ fn neighbours(value: &[u8], start: usize, end: usize, marks: u16) -> u32 {
     {
         bytes |= has::CODE;
     }
+    // A line that can be a command alone.
+    if marks & mark::AMBIGUOUS != 0
+        && matches!(start.checked_sub(1).map(|before| value[before]), Some(b'\n' | b'\r'))
+        && matches!(next, 0 | b'-' | b'/' | b'$' | b'~')
+    {
+        bytes |= has::CODE;
+    }
     if marks & mark::BATCH != 0 {
         let before = start.checked_sub(1).map_or(0, |before| value[before]);
         let speaks = matches!(before, b'/' | b'%') || matches!(next, b'-' | b'/' | b'\\');
         bytes |= if speaks { has::CODE } else { 0 };
     }
-    if marks & mark::CODE != 0 && (matches!(next, b'(' | b'[' | b'\'' | b'"') || value[start] == b'_') {
+    if marks & mark::CODE != 0
+        && (matches!(next, b'(' | b'[' | b'\'' | b'"')
+            || value[start] == b'_'
+            || byte(value, end) == b'.' && end - start == 10)
+    {
         bytes |= has::CODE;
     }
     bytes
@@ -328,17 +339,19 @@ fn pair(value: &[u8], at: usize) -> u32 {
         | (0xEF, 0xBC | 0xBD | b'%')
         | (0xF0, 0x80..=0x8F | b'%') => has::ENCODED,
         (b'.', b'.') => match byte(value, at + 2) {
-            b'/' | b'\\' | b';' | b'0' | b'2' | b'5' | b'%' | b'{' => has::DOTS,
+            b'/' | b'\\' | b';' | b'0' | b'2' | b'5' | b'%' | b'{' | 0x0B => has::DOTS,
             0 if at == 0 || matches!(value[at - 1], b'/' | b'\\' | b'.') => has::DOTS,
             _ => 0,
         },
-        (b'{', _) if at > 0 && matches!(value[at - 1], b'$' | b'#' | b'*' | b'@' | b'~') => has::CODE,
+        (b'{', _) if at > 0 && matches!(value[at - 1], b'$' | b'#' | b'*' | b'@' | b'~' | b'%') => has::CODE,
         (b'<', b'?' | b'%') => has::MARKUP | has::CODE,
         (b'<', b'!') if byte(value, at + 4) == b'#' => has::MARKUP | has::CODE,
         (b'<', b'a'..=b'z' | b'A'..=b'Z' | b'!' | b'/') | (b'+', b'A') | (b'[', b']' | b'+' | b'!' | b'(' | b'[') => {
             has::MARKUP
         }
         (b'<' | b'>', b'(') | (b'<', b'<') | (b'{', b'{' | b'%') => has::CODE,
+        // `>/tmp/x`, but `<br>/`
+        (b'>', b'/') if byte(value, at + 2).is_ascii_lowercase() => has::CODE,
         (b'.', b'e' | b'E') if matches!(byte(value, at + 2), b'(' | b'.') => has::SQL,
         (b'?', _) => {
             let before = |back: usize| at.checked_sub(back).map_or(0, |before| value[before]);
@@ -351,6 +364,8 @@ fn pair(value: &[u8], at: usize) -> u32 {
         {
             has::HOLES
         }
+        // `/e*c`
+        (b'*', b'a'..=b'z') if at > 1 && value[at - 1].is_ascii_alphabetic() && value[at - 2] == b'/' => has::HOLES,
         // A scheme that ends in a `t`: its beginning may be torn.
         (b':', _) if at > 0 && value[at - 1] | 0x20 == b't' => has::MARKUP,
         (b'*', b'/') | (b'-', b'-') | (b'#', _)
