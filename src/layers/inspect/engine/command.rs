@@ -2,6 +2,7 @@
 
 mod code;
 mod name;
+mod points;
 mod shell;
 mod windows;
 
@@ -26,9 +27,16 @@ pub(super) fn may_be(made: Made, text: &[u8]) -> bool {
 fn begins(text: &[u8]) -> bool {
     match text {
         [b' ' | b'"' | b'\'' | b'+' | b'\t', next, ..] => matches!(next, b';' | b'|' | b'&' | b'\n' | b'`' | b')'),
-        [b';' | b'|' | b'&' | b'\n' | b'\r' | b'`' | b'\\', ..] | [b'(', b')', ..] => true,
+        [b';' | b'|' | b'&' | b'\n' | b'\r' | b'`' | b'\\', ..] | [b'(', b')', ..] | [b'>', b'/', ..] => true,
+        [b'-', b'-', ..] => is_argument(text),
         _ => windows::may_begin(text),
     }
+}
+
+/// `--name=value`: where a program takes the value, an option of its own.
+fn is_argument(text: &[u8]) -> bool {
+    let name = text.iter().skip(2).take(32).take_while(|byte| byte.is_ascii_lowercase() || **byte == b'-').count();
+    name > 1 && text[2] != b'-' && text.get(2 + name) == Some(&b'=')
 }
 
 /// What the detectors of this class share.
@@ -41,6 +49,10 @@ struct Look<'a> {
     prose: i32,
     /// Rows of a Markdown table: its bars separate no commands.
     table: bool,
+    /// Points of names that may be the words of a list.
+    listed: i32,
+    /// It stands in an address, where nobody breaks a line.
+    address: bool,
     /// There are names with holes in it.
     holes: bool,
 }
@@ -62,15 +74,27 @@ impl Look<'_> {
 
 pub(super) fn score(text: &[u8], made: Made, location: Location) -> Finding {
     let bars = if made.has(has::PIPE) { text.split(|byte| *byte == b'|').take(4).count() - 1 } else { 0 };
-    let table = bars >= 3 && made.has(has::NEWLINE) && text.windows(3).any(|three| three == b"---" || three == b"--|");
-    let mut look =
-        Look { text, signs: Signs::default(), certain: 0, prose: 0, table, holes: made.has(has::HOLES | has::BRACKET) };
+    let table = bars >= 3 && made.has(has::NEWLINE) && text.windows(3).any(|three| three == b"---" || three == b"--|")
+        || bars >= 3 && text.starts_with(b"| ") && text.trim_ascii_end().ends_with(b" |");
+    let mut look = Look {
+        text,
+        signs: Signs::default(),
+        certain: 0,
+        prose: 0,
+        listed: 0,
+        address: matches!(location, Location::Path | Location::Query),
+        table,
+        holes: made.has(has::HOLES | has::BRACKET),
+    };
     shell::commands(&mut look);
     code::code(&mut look, made, location);
     if made.names(mark::BATCH) && made.has(has::CODE) {
         windows::batch(&mut look);
     }
     windows::sentence(&mut look, 0);
+    if text.starts_with(b"--") && is_argument(text) {
+        look.add(5, "command-argument", 0);
+    }
     if look.signs.sum() > 0 {
         look.prose = prose(text);
     }

@@ -53,6 +53,14 @@ fn calls(look: &mut Look<'_>) {
         while text.get(next) == Some(&b' ') {
             next += 1;
         }
+        if is("subprocess")
+            && ["call(", "run(", "popen(", "check_output(", "getoutput("]
+                .iter()
+                .any(|call| look.starts_with(at + 1, call))
+        {
+            look.add(9, "code-call", start);
+            continue;
+        }
         let called = text.get(next) == Some(&b'(');
         let literal = matches!(text.get(next + 1), Some(b'\'' | b'"' | b'$' | b'`' | b'\\' | b'[' | b'%'));
         let bare = matches!(text.get(next), Some(b'\'' | b'"')) && next > at;
@@ -89,6 +97,16 @@ fn calls(look: &mut Look<'_>) {
             || is("preg_replace")
         {
             4
+        } else if is("processbuilder") {
+            8
+        } else if word.len() > 4 && !matches!(word[0] | 0x20, b'i' | b'r') || word.contains(&b'_') {
+            // A function of a library, called with something of the client's own.
+            let whole = text.ends_with(b")") || text.ends_with(b");");
+            match (literal && leads, whole) {
+                (true, true) => 9,
+                (true, false) => 5,
+                _ => 1,
+            }
         } else {
             1
         };
@@ -100,7 +118,7 @@ fn calls(look: &mut Look<'_>) {
 fn templates(look: &mut Look<'_>, in_address: bool) {
     let text = look.text;
     for (at, pair) in text.windows(2).enumerate() {
-        if !matches!(pair, b"{{" | b"{%" | b"#{" | b"${" | b"*{" | b"@{" | b"~{") {
+        if !matches!(pair, b"{{" | b"{%" | b"#{" | b"${" | b"*{" | b"@{" | b"~{" | b"%{") {
             continue;
         }
         let inside = &text[at + 2..text.len().min(at + 120)];
@@ -118,6 +136,9 @@ fn templates(look: &mut Look<'_>, in_address: bool) {
             look.add(9, "code-template", at);
         } else if pair == b"${" && inside.starts_with(b"@") {
             look.add(10, "code-template", at);
+        } else if pair == b"%{" && (inside.contains(&b'(') || inside.starts_with(b"#")) {
+            // OGNL
+            look.add(10, "code-template", at);
         } else if pair == b"{{" && calls {
             look.add(9, "code-template", at);
         } else if pair == b"${" && inside.contains(&b'(') {
@@ -134,7 +155,8 @@ fn tags(look: &mut Look<'_>) {
     for at in 0..look.text.len() {
         if look.text[at] == b'<' {
             if look.starts_with(at, "<?php") || look.starts_with(at, "<?=") {
-                look.add(8, "code-tag", at);
+                // Who begins with it sends a script.
+                look.add(if at <= 2 { 9 } else { 8 }, "code-tag", at);
                 return;
             } else if look.starts_with(at, "<%") {
                 look.add(5, "code-tag", at);
