@@ -14,14 +14,32 @@ use super::{
 
 /// Whether it is worth a look.
 pub(super) fn may_be(made: Made, text: &[u8]) -> bool {
+    if !made.has(SIGNS) {
+        return windows::may_begin(text);
+    }
     // Where quotes and backslashes may hide a command from the gate.
     let separated = made.has(has::SEMICOLON | has::PIPE | has::AMPERSAND);
     let hidden = made.has(has::BACKSLASH) || made.has(has::QUOTE) && made.has(has::PIPE | has::AMPERSAND);
     made.has(has::DOLLAR | has::CODE | has::HOLES)
-        || separated && hidden
+        || separated && (hidden || ends(text))
         || made.has(has::NEWLINE | has::BACKSLASH) && made.names(mark::COMMAND)
         || begins(text)
+        || made.has(has::BACKSLASH) && text.windows(2).any(|pair| matches!(pair, b"\\n" | b"\\r"))
 }
+
+/// Without one of these no shell is asked for anything, but by a batch file.
+const SIGNS: u32 = has::DOLLAR
+    | has::CODE
+    | has::HOLES
+    | has::SEMICOLON
+    | has::PIPE
+    | has::AMPERSAND
+    | has::NEWLINE
+    | has::BACKSLASH
+    | has::BACKTICK
+    | has::PARENTHESIS
+    | has::DASH
+    | has::LESS;
 
 /// Whether something stands at the beginning that separates commands, or a batch file's sentence does.
 fn begins(text: &[u8]) -> bool {
@@ -30,6 +48,15 @@ fn begins(text: &[u8]) -> bool {
         [b';' | b'|' | b'&' | b'\n' | b'\r' | b'`' | b'\\', ..] | [b'(', b')', ..] | [b'>', b'/', ..] => true,
         [b'-', b'-', ..] => is_argument(text),
         _ => windows::may_begin(text),
+    }
+}
+
+/// Whether what separates commands is the last of it; the end of an entity is none.
+fn ends(text: &[u8]) -> bool {
+    match text {
+        [.., b'|' | b'&'] => true,
+        [before @ .., b';'] => !before.iter().rev().take(10).any(|byte| *byte == b'&'),
+        _ => false,
     }
 }
 
@@ -92,6 +119,14 @@ pub(super) fn score(text: &[u8], made: Made, location: Location) -> Finding {
         windows::batch(&mut look);
     }
     windows::sentence(&mut look, 0);
+    // In an address nothing is separated at the edge.
+    if look.address
+        && look.signs.sum() < 3
+        && text.len() > 1
+        && (ends(text) || matches!(text[0], b';' | b'|' | b'&' | b'`'))
+    {
+        look.add(3, "command-separator", 0);
+    }
     if text.starts_with(b"--") && is_argument(text) {
         look.add(5, "command-argument", 0);
     }

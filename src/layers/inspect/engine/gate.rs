@@ -351,6 +351,7 @@ fn pair(value: &[u8], at: usize) -> u32 {
         }
         (b'<' | b'>', b'(') | (b'<', b'<') | (b'{', b'{' | b'%') => has::CODE,
         // `>/tmp/x`, but `<br>/`
+        (b'>', b'&') if byte(value, at + 2).is_ascii_digit() => has::CODE,
         (b'>', b'/') if byte(value, at + 2).is_ascii_lowercase() => has::CODE,
         (b'.', b'e' | b'E') if matches!(byte(value, at + 2), b'(' | b'.') => has::SQL,
         (b'?', _) => {

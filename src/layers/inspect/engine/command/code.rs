@@ -123,11 +123,8 @@ fn templates(look: &mut Look<'_>, in_address: bool) {
         }
         let inside = &text[at + 2..text.len().min(at + 120)];
         let inside = &inside[..inside.iter().position(|byte| *byte == b'}').unwrap_or(inside.len())];
-        let sum = inside.iter().any(|byte| matches!(byte, b'*' | b'+' | b'-' | b'/'))
-            && inside.iter().any(u8::is_ascii_digit)
-            && inside.iter().all(|byte| {
-                matches!(byte, b'*' | b'+' | b'-' | b'/' | b' ' | b'\'' | b'"' | b'(' | b')') || byte.is_ascii_digit()
-            });
+        let inside = inside.strip_prefix(b"{").unwrap_or(inside);
+        let sum = is_sum(inside);
         let deep = inside.windows(2).any(|pair| pair == b"__") || inside.contains(&b'[') && inside.contains(&b'(');
         let calls = inside.contains(&b'(') && inside.iter().any(|byte| matches!(byte, b'\'' | b'"'));
         if sum {
@@ -159,7 +156,10 @@ fn tags(look: &mut Look<'_>) {
                 look.add(if at <= 2 { 9 } else { 8 }, "code-tag", at);
                 return;
             } else if look.starts_with(at, "<%") {
-                look.add(5, "code-tag", at);
+                let inside = &look.text[at + 2..look.text.len().min(at + 40)];
+                let inside = inside.strip_prefix(b"=").unwrap_or(inside);
+                let end = inside.iter().position(|byte| *byte == b'%').unwrap_or(inside.len());
+                look.add(if is_sum(&inside[..end]) { 9 } else { 5 }, "code-tag", at);
                 return;
             } else if look.starts_with(at, "<!--#") {
                 look.add(10, "code-include", at);
@@ -167,4 +167,14 @@ fn tags(look: &mut Look<'_>) {
             }
         }
     }
+}
+
+/// `7*7`, which somebody wants to see as 49.
+fn is_sum(inside: &[u8]) -> bool {
+    let is_sign = |byte: &u8| matches!(byte, b'*' | b'+' | b'-' | b'/');
+    inside.iter().any(is_sign)
+        && inside.iter().any(u8::is_ascii_digit)
+        && inside
+            .iter()
+            .all(|byte| is_sign(byte) || byte.is_ascii_digit() || matches!(byte, b' ' | b'\'' | b'"' | b'(' | b')'))
 }

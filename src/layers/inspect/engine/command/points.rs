@@ -21,8 +21,9 @@ pub(super) enum Place {
 #[expect(clippy::struct_excessive_bools, reason = "signs that are independent of each other")]
 pub(super) struct Stands {
     /// No blank is between them.
-    tight: bool,
-    /// Before the separator is no word that a list could begin with: a number, a letter, a bracket, a quote that is left open.
+    pub(super) tight: bool,
+    /// Before the separator is no word that a list could begin with: a number, a letter, a file's name, a bracket, a quote that is
+    /// left open.
     alone: bool,
     /// `&&`, `||`
     doubled: bool,
@@ -52,12 +53,15 @@ impl Stands {
         let last = before.last().copied().unwrap_or(b' ');
         let closing = before.trim_ascii_end().last().copied().unwrap_or(b' ');
         let word = before.iter().rev().take_while(|byte| is_word(**byte) || **byte >= 0x80 || **byte == b'.');
-        let (letters, length) = word.fold((0, 0), |(letters, length), byte| {
-            (letters + usize::from(!byte.is_ascii_digit() && *byte != b'.'), length + 1)
+        let (letters, dots, length) = word.fold((0, 0, 0), |(letters, dots, length), byte| {
+            let dot = *byte == b'.';
+            (letters + usize::from(!byte.is_ascii_digit() && !dot), dots + usize::from(dot), length + 1)
         });
         let open = matches!(closing, b'\'' | b'"') && before.split(|byte| *byte == closing).count() % 2 == 0;
         let alone = if tight {
-            last != b' ' && (letters == 0 || length == 1) && (open || !matches!(last, b'\'' | b'"'))
+            last != b' '
+                && (letters == 0 || length == 1 || dots > 0 && last != b'.')
+                && (open || !matches!(last, b'\'' | b'"'))
         } else {
             open && !matches!(text.get(start - 1), Some(b'\'' | b'"')) || !before.iter().any(u8::is_ascii_alphabetic)
         };
@@ -281,4 +285,12 @@ pub(super) fn assigns(text: &[u8]) -> bool {
         .take_while(|byte| !matches!(byte, b';' | b'\n'))
         .zip(text.iter().skip(1))
         .any(|(name, sign)| *sign == b'=' && is_word(*name))
+}
+
+/// Variables side by side: `$a$b`.
+pub(super) fn is_chain(text: &[u8]) -> bool {
+    let name = text.iter().take(12).take_while(|byte| is_word(**byte)).count();
+    name > 0
+        && matches!(text.get(name..), Some([b'$', next, ..]) if is_word(*next) || *next == b'{')
+        && text[0].is_ascii_alphabetic()
 }

@@ -144,12 +144,13 @@ fn command(look: &mut Look<'_>, from: usize, place: Place) {
     if points > 0 {
         // The words of a list say no more than one of them.
         let in_list = after == After::End && points < 8 && matches!(place, Place::Separator { leads: false, .. });
-        let known = if in_list { look.listed } else { 0 };
-        let certain = leads && points >= 9 && !matches!(after, After::Word | After::End);
+        let counted = if in_list { look.listed } else { 0 };
+        let certain =
+            points >= 9 && (leads && !matches!(after, After::Word | After::End) || stands.tight && known && !ambiguous);
         if certain {
             look.add_certain(points, "command", start);
-        } else if points > known {
-            look.add(points - known, "command", start);
+        } else if points > counted {
+            look.add(points - counted, "command", start);
         }
         look.listed = look.listed.max(if in_list { points } else { 0 });
     }
@@ -160,8 +161,11 @@ fn command(look: &mut Look<'_>, from: usize, place: Place) {
 }
 
 fn dollar(look: &mut Look<'_>, at: usize) {
-    if let Some(points) = points::of_variable(&look.text[at + 1..]) {
+    let name = &look.text[at + 1..];
+    if let Some(points) = points::of_variable(name) {
         look.add(points, "command-variable", at);
+    } else if points::is_chain(name) {
+        look.add(5, "command-variable", at);
     }
     let next = look.text.get(at + 1);
     if look.starts_with(at, "$ifs") || look.starts_with(at, "${ifs") {
