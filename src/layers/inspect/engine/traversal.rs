@@ -18,7 +18,7 @@ pub(super) fn may_be(made: Made, signals: Signals, text: &[u8]) -> bool {
             text,
             [_, b':', ..]
                 | [b'/' | b'\\', ..]
-                | [b'.', b'a'..=b'z', ..]
+                | [b'.', b'a'..=b'z' | b'A'..=b'Z', ..]
                 | [b'f' | b'F', b'i' | b'I', b'l' | b'L', b'e' | b'E', b':', ..]
         )
         || is_encoded(text)
@@ -32,8 +32,8 @@ pub(super) fn is_encoded(text: &[u8]) -> bool {
     text.starts_with(b"Li4v") || text.starts_with(b"Li5c") || text.starts_with(b"Ly4uL")
 }
 
-/// What the climbs of a value add up to.
-#[derive(Default)]
+/// What the climbs of a path add up to; of several paths in a text, those of the one that climbs most.
+#[derive(Default, Clone, Copy)]
 struct Climbs {
     count: i32,
     first: usize,
@@ -43,6 +43,20 @@ struct Climbs {
     leaves: bool,
     /// A row of dots that are spelled out, and no directory.
     row: bool,
+    depth: i32,
+    forward: bool,
+    backward: bool,
+}
+
+impl Climbs {
+    /// The path ends here, and another may begin.
+    fn end(&mut self, most: &mut Self) {
+        self.odd += i32::from(self.forward && self.backward && self.count > 0);
+        if self.count > most.count || most.count == 0 && self.row {
+            *most = *self;
+        }
+        *self = Self::default();
+    }
 }
 
 /// One pass over the segments.
@@ -66,6 +80,10 @@ pub(super) fn score(text: &[u8], made: Made, signals: Signals, location: Locatio
             signs.add(if climbs.count == 1 { 5 } else { 4 }, "path-climb", climbs.first);
         } else if !is_path && climbs.count < 4 {
             signs.add(-2, "path-climb", climbs.first);
+            // A value inside the value: `filename="../x"`.
+            if text[..climbs.first].ends_with(b"=\"") {
+                signs.add(3, "path-climb", climbs.first);
+            }
         }
         if disguised {
             signs.add(5, "path-encoding", climbs.first);
@@ -120,6 +138,10 @@ pub(super) fn score(text: &[u8], made: Made, signals: Signals, location: Locatio
         signs.add(8, "path-hidden", 0);
     }
     files::named(text, is_path, climbs.count > 0, &mut signs);
+    // Whoever reads up to the NUL never sees the name's end: `x.php\0.jpg`.
+    if signals.nul && is_path && text.windows(2).any(|pair| pair == [0x0B, b'.']) {
+        signs.add(5, "path-nul", text.len());
+    }
     if signals.nul && climbs.count == 0 && is_path && text.iter().any(|byte| matches!(byte, b'/' | b'\\' | b'.')) {
         signs.add(4, "path-nul", text.len());
     }
@@ -166,13 +188,11 @@ fn step(text: &[u8], at: usize, dots: i32, spelled: bool) -> (u8, usize) {
 const ELLIPSIS: u8 = 0xFF;
 
 fn climbs(text: &[u8]) -> Climbs {
-    let mut climbs = Climbs::default();
+    let (mut climbs, mut most) = (Climbs::default(), Climbs::default());
     let mut at = 0;
     // Of the segment that is being read.
     let (mut dots, mut others, mut start, mut spelled, mut separated) = (0, 0, 0, false, false);
-    let (mut forward, mut backward) = (false, false);
-    let mut depth = 0;
-    let mut close =
+    let close =
         |dots: i32, others: i32, start: usize, spelled: bool, separated: bool, ended: bool, climbs: &mut Climbs| {
             // `and so on/...`
             let climbs_here = dots >= 2 && others == 0 && (ended || separated && dots == 2);
@@ -183,11 +203,11 @@ fn climbs(text: &[u8]) -> Climbs {
                 climbs.count += 1;
                 // `src/.../main.rs` leaves something out.
                 climbs.odd += i32::from(dots > 3) + i32::from(spelled);
-                depth -= 1;
-                climbs.leaves |= depth < 0;
+                climbs.depth -= 1;
+                climbs.leaves |= climbs.depth < 0;
             } else if others > 0 {
                 climbs.row |= spelled && dots >= 4;
-                depth += 1;
+                climbs.depth += 1;
             }
         };
     while at < text.len() {
@@ -195,8 +215,8 @@ fn climbs(text: &[u8]) -> Climbs {
             step(text, at, if others == 0 { dots } else { 0 }, spelled || others == 0 && at == start && start <= 1);
         match byte {
             b'/' => {
-                forward |= text[at] == b'/';
-                backward |= text[at] == b'\\';
+                climbs.forward |= text[at] == b'/';
+                climbs.backward |= text[at] == b'\\';
                 spelled |= length > 1;
                 close(dots, others, start, spelled, separated, true, &mut climbs);
                 (dots, others, start, spelled, separated) = (0, 0, at + length, length > 1, true);
@@ -209,14 +229,19 @@ fn climbs(text: &[u8]) -> Climbs {
             // What a server drops: `..;/`, and a NUL among the dots.
             b';' if dots == 2 && others == 0 => spelled = true,
             0x0B if dots > 0 && others == 0 => spelled = true,
-            _ if is_boundary(byte) => (dots, others, start, spelled, separated) = (0, 0, at + length, false, false),
+            _ if is_boundary(byte) => {
+                if byte.is_ascii_whitespace() {
+                    climbs.end(&mut most);
+                }
+                (dots, others, start, spelled, separated) = (0, 0, at + length, false, false);
+            }
             _ => others += 1,
         }
         at += length;
     }
     close(dots, others, start, spelled, separated, false, &mut climbs);
-    climbs.odd += i32::from(forward && backward && climbs.count > 0);
-    climbs
+    climbs.end(&mut most);
+    most
 }
 
 /// A path begins after it.

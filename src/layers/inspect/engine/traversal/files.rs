@@ -67,14 +67,16 @@ const ROOTS: [(&str, i32); 60] = [
 ];
 
 /// Files by name, wherever they are; by their first letters.
-const NAMES: [&str; 73] = [
+const NAMES: [&str; 78] = [
     ".aws/",
     ".azure/",
     ".bash_history",
     ".bash_profile",
+    ".bash_logout",
     ".bashrc",
     ".boto",
     ".config/gcloud",
+    ".cshrc",
     ".docker/config",
     ".ds_store",
     ".env",
@@ -89,6 +91,7 @@ const NAMES: [&str; 73] = [
     ".netrc",
     ".npmrc",
     ".pgpass",
+    ".profile",
     ".psql_history",
     ".pypirc",
     ".python_history",
@@ -97,6 +100,7 @@ const NAMES: [&str; 73] = [
     ".s3cfg",
     ".ssh/",
     ".svn/",
+    ".viminfo",
     ".zsh_history",
     ".zshrc",
     "access.log",
@@ -126,6 +130,7 @@ const NAMES: [&str; 73] = [
     "meta-inf/",
     "my.cnf",
     "my.ini",
+    "nginx.conf",
     "ntuser.dat",
     "php.ini",
     "proc/self/",
@@ -237,8 +242,14 @@ fn of_root(text: &[u8], root: usize) -> Option<i32> {
 pub(super) fn named(text: &[u8], is_path: bool, climbs: bool, signs: &mut Signs) {
     let scheme = if starts(text, 0, "file:") { 5 } else { 0 };
     let mut root = scheme;
-    while starts(text, root + 1, "/") && starts(text, root, "/") {
-        root += 1;
+    if starts(text, root, "//localhost/") {
+        root += 11;
+    }
+    // `//x` and `/./x` are `/x`.
+    while let step = usize::from(starts(text, root, "//")) + 2 * usize::from(starts(text, root, "/./"))
+        && step > 0
+    {
+        root += step;
     }
     if is_path {
         let rooted = starts(text, root, "/");
