@@ -18,6 +18,7 @@ pub(super) fn commands(look: &mut Look<'_>) {
         text.iter().position(|byte| !matches!(byte, b' ' | b'"' | b'\'' | b'\t' | b'(' | b'+')).unwrap_or(text.len());
     command(look, start, Place::Start);
     let (mut at, mut ticks, mut spaced, mut depth) = (0, 0_usize, false, 0_usize);
+    let (line, first) = (!look.address, if text.starts_with(b"\r") { start.max(1) } else { start });
     while let Some(&byte) = text.get(at) {
         if is_word(byte) {
             at += 1;
@@ -26,8 +27,8 @@ pub(super) fn commands(look: &mut Look<'_>) {
         if look.signs.sum() > PLENTY {
             return;
         }
-        let leads = at <= start || at == 1 && text[0] == b'\r';
-        let line = Place::Separator { leads, line: !look.address };
+        let leads = at <= first;
+        let line = Place::Separator { leads, line };
         match byte {
             b';' | b'|' | b'&' => {
                 let mut next = at + 1;

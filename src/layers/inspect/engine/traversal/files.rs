@@ -3,7 +3,7 @@
 use crate::inspect::engine::verdict::Signs;
 
 /// Where a system keeps what it keeps to itself; at a path's start.
-const ROOTS: [(&str, i32); 60] = [
+const ROOTS: [(&str, i32); 77] = [
     ("/etc/", 10),
     ("/proc/", 10),
     ("/var/log/", 10),
@@ -21,7 +21,25 @@ const ROOTS: [(&str, i32); 60] = [
     ("/var/webmin/", 10),
     ("/root/", 10),
     ("/boot/", 10),
-    ("/dev/", 9),
+    // A route may be called so, a device is not.
+    ("/dev/disk/", 10),
+    ("/dev/fd", 10),
+    ("/dev/hd", 10),
+    ("/dev/kmem", 10),
+    ("/dev/mapper/", 10),
+    ("/dev/mem", 10),
+    ("/dev/null", 10),
+    ("/dev/pts/", 10),
+    ("/dev/random", 10),
+    ("/dev/sd", 10),
+    ("/dev/shm/", 10),
+    ("/dev/std", 10),
+    ("/dev/tcp/", 10),
+    ("/dev/tty", 10),
+    ("/dev/udp/", 10),
+    ("/dev/urandom", 10),
+    ("/dev/zero", 10),
+    ("/dev/", 5),
     ("/sys/", 9),
     ("/private/etc/", 10),
     ("/usr/local/", 9),
