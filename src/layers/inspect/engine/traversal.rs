@@ -34,6 +34,7 @@ pub(super) fn is_encoded(text: &[u8]) -> bool {
 
 /// What the climbs of a path add up to; of several paths in a text, those of the one that climbs most.
 #[derive(Default, Clone, Copy)]
+#[expect(clippy::struct_excessive_bools, reason = "signs that are independent of each other")]
 struct Climbs {
     count: i32,
     first: usize,

@@ -157,7 +157,7 @@ fn command(look: &mut Look<'_>, from: usize, place: Place) {
     }
     // `alias x=..` is said in a shell alone.
     if letters == b"alias" && points::assigns(&text[name.end..]) {
-        look.add(6, "command", start);
+        look.add_certain(9, "command", start);
     }
 }
 
@@ -208,8 +208,11 @@ fn dollar(look: &mut Look<'_>, at: usize) {
 fn backtick(look: &mut Look<'_>, at: usize, spaced: bool) {
     let text = look.text;
     let close = text[at + 1..].iter().position(|byte| *byte == b'`').map(|close| at + 1 + close);
-    let in_prose = spaced && text[..at].iter().rev().take(24).filter(|byte| byte.is_ascii_alphabetic()).count() >= 2
-        || close.is_some_and(|close| text.get(close + 1) == Some(&b' '));
+    // `x=`id``, and a backtick that is escaped for another shell, are no spans.
+    let glued = at > 0 && matches!(text[at - 1], b'\\' | b'=');
+    let in_prose =
+        !glued && spaced && text[..at].iter().rev().take(24).filter(|byte| byte.is_ascii_alphabetic()).count() >= 2
+            || close.is_some_and(|close| text.get(close + 1) == Some(&b' '));
     if in_prose {
         return;
     }
