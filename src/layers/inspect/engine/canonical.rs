@@ -88,7 +88,9 @@ fn escape_at_end(out: &[u8], signals: &mut Signals) -> Option<(usize, Decoded)> 
         // Two bytes for what needs one; some decoders never look at the second's upper bits.
         [.., lead @ (0xC0 | 0xC1), next @ (0x80..=0xBF | b'.' | b'/' | b'\\' | 0x1C)] => {
             signals.disguised = true;
-            Some((2, Decoded::Byte((lead & 1) << 6 | next & 0x3F)))
+            // A decoder that is content with any second byte leaves an ASCII one as it is.
+            let plain = matches!(next, b'.' | b'/' | b'\\');
+            Some((2, Decoded::Byte(if plain { next } else { (lead & 1) << 6 | next & 0x3F })))
         }
         [.., 0xE0, middle @ 0x80..=0x81, last @ 0x80..=0xBF]
         | [.., 0xF0, 0x80, middle @ 0x80..=0x81, last @ 0x80..=0xBF]

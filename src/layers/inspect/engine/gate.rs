@@ -44,7 +44,6 @@ pub(super) mod has {
     pub(in super::super) const SYMBOLS: u32 = 1 << 21;
     pub(in super::super) const QUESTION: u32 = 1 << 22;
     pub(in super::super) const BACKTICK: u32 = 1 << 23;
-    pub(in super::super) const QUOTE: u32 = SINGLE | DOUBLE | BACKTICK;
     /// `<` `>` `@` `*` `#` `+` `!` `~` `^`
     pub(in super::super) const SIGN: u32 = 1 << 24;
     /// `..`

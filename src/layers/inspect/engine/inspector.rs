@@ -161,6 +161,9 @@ impl Inspector {
         if escaped && is_on(Class::SqlInjection) && sql::may_be(made) {
             raise(Class::SqlInjection, sql::score(text, made, location, tokens));
         }
+        if escaped && is_on(Class::PathTraversal) && made.has(has::DOTS) {
+            raise(Class::PathTraversal, traversal::score(text, made, signals, location));
+        }
         if is_on(Class::Xss) && (escaped || xss::may_be(made)) {
             raise(Class::Xss, xss::score(text, made, escaped, location));
         }

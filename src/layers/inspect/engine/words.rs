@@ -210,7 +210,33 @@ const GROUPS: &[(Sql, u16, &str)] = &[
          powershell pwsh cmd wmic reg regedit regsvr32 rundll32 certutil bitsadmin mshta cscript wscript tasklist taskkill schtasks sc netsh net1 icacls cacls attrib xcopy robocopy systeminfo ver fsutil vssadmin bcdedit bcdboot wevtutil diskpart mstsc nltest dsquery setx findstr netdom nbtstat getmac gpresult qwinsta \
          invoke-expression invoke-webrequest invoke-command invoke-restmethod iex iwr irm iwmi start-process new-object get-content get-process get-childitem set-executionpolicy add-type convertto-securestring downloadstring downloadfile \
          mysql mysqldump psql sqlite3 mongo redis-cli vim vi nano ed pico emacs nc ncat lynx w3m aria2c axel fetch ping ping6 dig host whois mail sendmail mutt \
-         ansible ansible-playbook ansible-config ansible-inventory ansible-pull terraform vagrant rmt rmt-tar lastlog lastlogin lastcomm last who w id pwd fold comm bridge ip ss tshark",
+         ansible ansible-playbook ansible-config ansible-inventory ansible-pull terraform vagrant rmt rmt-tar lastlog lastlogin lastcomm last who w id pwd fold comm bridge ip ss tshark \
+         b2sum basenc chcon cksum csplit dircolors dirname basename hostid logname md5sum mktemp nproc numfmt pathchk pinky ptx readlink realpath runcon \
+         sha1sum sha224sum sha256sum sha384sum sha512sum shuf unexpand vdir stty addpart agetty blkdiscard blkid blkzone blockdev cfdisk chcpu chfn chmem choom \
+         chrt chsh ctrlaltdel delpart dmesg fallocate fdformat fdisk fincore findfs findmnt flock fsck fsfreeze fstrim getopt hwclock ipcmk ipcrm ipcs isosize \
+         ldattach losetup lsfd lsipc lsirq lslocks lslogins lsmem mcookie mkfs mkswap mountpoint namei newgrp nologin partx pivot_root prlimit readprofile \
+         resizepart rfkill rtcwake runuser scriptlive scriptreplay setarch setpriv setterm sfdisk sulogin swaplabel swapon swapoff switch_root taskset \
+         uclampset utmpdump uuidgen uuidparse vipw vigr wdctl wipefs zramctl colcrt colrm pidof pidwait pmap pwdx slabtop snice sysctl tload vmstat fuser \
+         pstree prtstat peekfd htop iotop iostat mpstat pidstat ipmaddr iptunnel mii-tool nameif plipconfig rarp slattach dnsdomainname domainname \
+         nisdomainname ypdomainname arping clockdiff ping4 mtr fping hping3 delv nsupdate rndc ethtool iwconfig brctl chage chgpasswd chpasswd faillog gpasswd \
+         groupdel groupmems groupmod grpck newusers pwck pwconv pwunconv deluser delgroup addgroup visudo sudoedit pkexec doas getent getconf iconv ldconfig \
+         ldd localedef pldd tzselect zdump zic addr2line elfedit gprof objcopy objdump ranlib readelf nm valgrind vimdiff rvim rview nvim zless zmore zcmp \
+         zdiff zegrep zfgrep bzdiff bzgrep bzless bzmore lz4 lzcat lzma lzop unlzma xzdiff xzgrep zstd zstdcat unzstd 7z 7za unrar uncompress pigz uuencode \
+         uudecode lftp ncftp wput rcp rsh rexec rlogin smbclient rclone s3cmd sshpass sshfs ssh-keygen ssh-keyscan ssh-agent ssh-add ssh-copy-id elinks tmux \
+         byobu tmate rbash pdksh mksh yash tclsh nodejs npx jrunscript jshell rscript irb php-cgi phpize gmake nmake cmake msbuild loginctl hostnamectl \
+         timedatectl localectl machinectl networkctl resolvectl busctl systemd-run chkconfig update-rc.d initctl rc-service telinit runlevel start-stop-daemon \
+         run-parts auditctl ausearch aureport firewall-cmd ufw ebtables arptables setenforce getenforce sestatus semanage restorecon setcap getcap setfacl \
+         getfacl capsh dmidecode dmsetup lvm pg_dump pg_dumpall mysqladmin mysqlimport mongodump mongosh redis-server cqlsh sqlcmd osql isql sqlplus sqlldr \
+         gcloud gsutil helm eksctl docker-compose buildah skopeo nerdctl crictl runc lxc virsh zypper dpkg-query apt-cache apt-key rpmquery rpmverify rpmdb \
+         opkg snap flatpak easy_install update-alternatives ansible-console ansible-doc ansible-galaxy ansible-test ansible-vault launchctl osascript dscl \
+         sw_vers ioreg pbcopy pbpaste kldload pfctl sysrc jexec jls jq cpulimit logsave rlwrap scanmem softlimit soelim nroff troff torify torsocks xdotool \
+         xmodmap zsoelim multitime msgfilter compgen compopt getopts pushd popd mapfile readarray shopt typeset ulimit umask unalias unset disown usleep atmadm \
+         auditpol autochk bootcfg certreq chdir chkdsk chkntfs cmdkey cmstp csvde dcdiag defrag diantz diskcomp diskcopy diskperf diskraid diskshadow dnscmd \
+         doskey driverquery dsacls dsadd dsget dsmod dsmove dsrm esentutl eventcreate eventvwr extrac32 forfiles fltmc ftype gpupdate ipxroute irftp klist \
+         ksetup ktmutil ktpass lodctr logman lpq lpr makecab manage-bde mklink mmc mountvol mqbkup msdt msiexec msinfo32 netcfg ntbackup openfiles odbcconf \
+         pathping pcalua perfmon pnputil powercfg prncnfg prndrvr prnmngr psexec pubprn qappsrv qprocess quser rasdial rdpsign regini regsvcs regasm relog \
+         rpcping runas rwinsta secedit sfc sxstrace takeown tracerpt tscon tsdiscon tskill typeperf tzutil unlodctr verclsid w32tm wbadmin wdsutil wecutil \
+         winrm winrs winsat wsl wuauclt xwizard installutil ilasm mavinject ieexec gci gwmi icm saps spps ogv",
     ),
     // Programs that are also English words: an argument or a place must speak for them.
     group(
@@ -218,7 +244,11 @@ const GROUPS: &[(Sql, u16, &str)] = &[
         mark::AMBIGUOUS,
         "id cat echo type dir set find sort head tail more less cut paste join split tee touch file stat which who w last date time cal test true false sleep ping host dig net at batch mail man kill top watch expr eval exec source alias export read trap wait time history jobs fg bg \
          copy del move ren erase rename format cls start call fc comp more assoc subst label vol path title color pause exit fold comm diff cmp look spell view ed install make ip ss nice time screen script shred sum sync tree tr tput tsort tty uniq unlink users wall wc whereis write yes fetch node go rust cargo java javac groovy julia scala pwd cd ps sh w run open pr \
-         env who mount umount df du free uptime reboot shutdown halt init service nice invoke rmt",
+         env who mount umount df du free uptime reboot shutdown halt init service nice invoke rmt \
+         bash zsh ksh csh tcsh dash ash fish python python2 python3 perl ruby php lua mysql mongo psql sqlite3 powershell cmd terraform vagrant ansible docker \
+         kubectl helm npm pip gem brew apt yum dnf rpm apk snap ssh ftp telnet zip unzip tar gzip gcc cc awk sed grep git vi vim nvim nano pico emacs nc lynx \
+         axel mutt hostname passwd whois dirname basename timeout sftp openssl gpg lxc jq aws ln dd su od nl rev sc reg ver strings base64 base32 rm cp mv \
+         runas unset notepad calc route finger expand factor truncate column declare builtin enable eject bridge iex",
     ),
     group(
         Sql::None,
@@ -230,7 +260,11 @@ const GROUPS: &[(Sql, u16, &str)] = &[
         Sql::None,
         mark::CODE,
         "system exec shell_exec passthru popen proc_open pcntl_exec assert eval phpinfo print_r call_user_func create_function _get _post _request _cookie _server include require include_once require_once file_get_contents fopen readfile base64_decode preg_replace \
-         processbuilder getruntime runtime subprocess __import__ __class__ __globals__ __builtins__ __subclasses__ __mro__ __init__ os spawn execsync child_process php jndi getmethod forname freemarker",
+         processbuilder getruntime runtime subprocess __import__ __class__ __globals__ __builtins__ __subclasses__ __mro__ __init__ os spawn execsync child_process php jndi getmethod forname freemarker \
+         proc_close proc_get_status proc_nice proc_terminate escapeshellcmd call_user_func_array forward_static_call forward_static_call_array register_shutdown_function register_tick_function \
+         array_map array_walk array_filter array_reduce usort uasort uksort ob_start preg_replace_callback iterator_apply highlight_file show_source php_strip_whitespace file_put_contents \
+         fsockopen pfsockopen stream_socket_client curl_exec curl_init parse_ini_file posix_getpwuid posix_kill php_uname php_sapi_name get_current_user ini_set putenv gzinflate gzuncompress str_rot13 hex2bin \
+         unserialize move_uploaded_file scandir opendir symlink get_defined_vars set_error_handler spl_autoload_register pcntl_fork",
     ),
     group(
         Sql::None,
@@ -240,6 +274,7 @@ const GROUPS: &[(Sql, u16, &str)] = &[
     group(
         Sql::None,
         mark::PATH,
-        "etc passwd shadow proc var windows winnt system32 boot htaccess htpasswd inetpub xampp wamp root ssh id_rsa web apache apache2 httpd nginx logs conf opt usr home config sysprep sam",
+        "etc passwd shadow proc var windows winnt system32 boot htaccess htpasswd inetpub xampp wamp root ssh id_rsa web apache apache2 httpd nginx logs conf opt usr home config sysprep sam \
+         wp ini cnf",
     ),
 ];

@@ -55,6 +55,14 @@ fn calls(look: &mut Look<'_>) {
         while text.get(next) == Some(&b' ') {
             next += 1;
         }
+        if is("subprocess")
+            && ["call(", "run(", "popen(", "check_output(", "getoutput("]
+                .iter()
+                .any(|call| look.starts_with(at + 1, call))
+        {
+            look.add(9, "code-call", start);
+            continue;
+        }
         let called = text.get(next) == Some(&b'(');
         let literal = matches!(text.get(next + 1), Some(b'\'' | b'"' | b'$' | b'`' | b'\\' | b'[' | b'%'));
         let bare = matches!(text.get(next), Some(b'\'' | b'"')) && next > at;
@@ -91,6 +99,16 @@ fn calls(look: &mut Look<'_>) {
             || is("preg_replace")
         {
             4
+        } else if is("processbuilder") {
+            8
+        } else if word.len() > 4 && !matches!(word[0] | 0x20, b'i' | b'r') || word.contains(&b'_') {
+            // A function of a library, called with something of the client's own.
+            let whole = text.ends_with(b")") || text.ends_with(b");");
+            match (literal && leads, whole) {
+                (true, true) => 9,
+                (true, false) => 5,
+                _ => 1,
+            }
         } else {
             1
         };
@@ -102,7 +120,7 @@ fn calls(look: &mut Look<'_>) {
 fn templates(look: &mut Look<'_>, in_address: bool) {
     let text = look.text;
     for brace in memchr_iter(b'{', text) {
-        let before = brace.checked_sub(1).filter(|at| matches!(text[*at], b'#' | b'$' | b'*' | b'@' | b'~'));
+        let before = brace.checked_sub(1).filter(|at| matches!(text[*at], b'#' | b'$' | b'*' | b'@' | b'~' | b'%'));
         let at = match (before, text.get(brace + 1)) {
             (Some(before), _) => before,
             (None, Some(b'{' | b'%')) => brace,
@@ -111,11 +129,8 @@ fn templates(look: &mut Look<'_>, in_address: bool) {
         let pair = &text[at..at + 2];
         let inside = &text[at + 2..text.len().min(at + 120)];
         let inside = &inside[..inside.iter().position(|byte| *byte == b'}').unwrap_or(inside.len())];
-        let sum = inside.iter().any(|byte| matches!(byte, b'*' | b'+' | b'-' | b'/'))
-            && inside.iter().any(u8::is_ascii_digit)
-            && inside.iter().all(|byte| {
-                matches!(byte, b'*' | b'+' | b'-' | b'/' | b' ' | b'\'' | b'"' | b'(' | b')') || byte.is_ascii_digit()
-            });
+        let inside = inside.strip_prefix(b"{").unwrap_or(inside);
+        let sum = is_sum(inside);
         let deep = inside.windows(2).any(|pair| pair == b"__") || inside.contains(&b'[') && inside.contains(&b'(');
         let calls = inside.contains(&b'(') && inside.iter().any(|byte| matches!(byte, b'\'' | b'"'));
         if sum {
@@ -123,6 +138,9 @@ fn templates(look: &mut Look<'_>, in_address: bool) {
         } else if deep {
             look.add(9, "code-template", at);
         } else if pair == b"${" && inside.starts_with(b"@") {
+            look.add(10, "code-template", at);
+        } else if pair == b"%{" && (inside.contains(&b'(') || inside.starts_with(b"#")) {
+            // OGNL
             look.add(10, "code-template", at);
         } else if pair == b"{{" && calls {
             look.add(9, "code-template", at);
@@ -139,14 +157,28 @@ fn templates(look: &mut Look<'_>, in_address: bool) {
 fn tags(look: &mut Look<'_>) {
     for at in memchr_iter(b'<', look.text) {
         if look.starts_with(at, "<?php") || look.starts_with(at, "<?=") {
-            look.add(8, "code-tag", at);
+            // Who begins with it sends a script.
+            look.add(if at <= 2 { 9 } else { 8 }, "code-tag", at);
             return;
         } else if look.starts_with(at, "<%") {
-            look.add(5, "code-tag", at);
+            let inside = &look.text[at + 2..look.text.len().min(at + 40)];
+            let inside = inside.strip_prefix(b"=").unwrap_or(inside);
+            let end = inside.iter().position(|byte| *byte == b'%').unwrap_or(inside.len());
+            look.add(if is_sum(&inside[..end]) { 9 } else { 5 }, "code-tag", at);
             return;
         } else if look.starts_with(at, "<!--#") {
             look.add(10, "code-include", at);
             return;
         }
     }
+}
+
+/// `7*7`, which somebody wants to see as 49.
+fn is_sum(inside: &[u8]) -> bool {
+    let is_sign = |byte: &u8| matches!(byte, b'*' | b'+' | b'-' | b'/');
+    inside.iter().any(is_sign)
+        && inside.iter().any(u8::is_ascii_digit)
+        && inside
+            .iter()
+            .all(|byte| is_sign(byte) || byte.is_ascii_digit() || matches!(byte, b' ' | b'\'' | b'"' | b'(' | b')'))
 }

@@ -11,6 +11,8 @@ pub(super) struct Name {
     length: usize,
     pub(super) end: usize,
     pub(super) tricks: u8,
+    /// With an empty expansion or a backslash: no apostrophe of English.
+    pub(super) expands: bool,
     /// Where it is looked for: `/bin/`.
     pub(super) path: bool,
 }
@@ -22,7 +24,7 @@ impl Name {
 
     /// Reads the name that begins here.
     pub(super) fn at(text: &[u8], start: usize) -> Name {
-        let mut name = Name { letters: [0; 32], length: 0, end: start, tricks: 0, path: false };
+        let mut name = Name { letters: [0; 32], length: 0, end: start, tricks: 0, expands: false, path: false };
         let mut last_trick = start;
         while let Some(&byte) = text.get(name.end) {
             match byte {
@@ -44,6 +46,7 @@ impl Name {
                             .is_some_and(|next| is_word(*next) || matches!(next, b'\'' | b'"')) =>
                 {
                     name.tricks += 1;
+                    name.expands |= byte == b'\\';
                     last_trick = name.end;
                     if name.tricks > 12 {
                         break;
@@ -53,6 +56,7 @@ impl Name {
                     && text.get(name.end + 1).is_some_and(|next| matches!(next, b'@' | b'*' | b'!' | b'1'..=b'9')) =>
                 {
                     name.tricks += 1;
+                    name.expands = true;
                     name.end += 1;
                 }
                 _ if is_word(byte) || name.length > 0 && matches!(byte, b'-' | b'.') => {
@@ -75,6 +79,63 @@ impl Name {
         }
         name
     }
+}
+
+/// With what the names of PowerShell's commands begin; the documentation calls them approved.
+const VERBS: [&[u8]; 42] = [
+    b"add",
+    b"clear",
+    b"compare",
+    b"complete",
+    b"compress",
+    b"connect",
+    b"convert",
+    b"convertfrom",
+    b"convertto",
+    b"copy",
+    b"debug",
+    b"disable",
+    b"enable",
+    b"enter",
+    b"exit",
+    b"expand",
+    b"export",
+    b"foreach",
+    b"format",
+    b"get",
+    b"import",
+    b"install",
+    b"invoke",
+    b"measure",
+    b"move",
+    b"new",
+    b"out",
+    b"read",
+    b"register",
+    b"remove",
+    b"rename",
+    b"resolve",
+    b"restart",
+    b"restore",
+    b"select",
+    b"send",
+    b"set",
+    b"start",
+    b"stop",
+    b"test",
+    b"where",
+    b"write",
+];
+
+/// `Get-ChildItem`: a verb, and a noun with a capital.
+pub(super) fn is_cmdlet(name: &[u8]) -> bool {
+    let Some(hyphen) = name.iter().position(|byte| *byte == b'-') else { return false };
+    let (verb, noun) = (&name[..hyphen], &name[hyphen + 1..]);
+    noun.len() > 3
+        && verb.first().is_some_and(u8::is_ascii_uppercase)
+        && noun[0].is_ascii_uppercase()
+        && noun.iter().all(u8::is_ascii_alphanumeric)
+        && VERBS.iter().any(|known| verb.eq_ignore_ascii_case(known))
 }
 
 /// What follows a command's name.
@@ -107,7 +168,9 @@ impl After {
         match text.get(at) {
             None | Some(b';' | b'|' | b'&' | b'\n' | b'\r' | b'`' | b')' | b'}') => After::End,
             Some(b'\'' | b'"' | b'#') if !blank => After::End,
-            Some(b'\\') if !blank && matches!(text.get(at + 1), Some(b'n' | b'r')) => After::End,
+            // A comment, not a number: `; id #`.
+            Some(b'#') if text.get(at + 1).is_none_or(|next| matches!(next, b' ' | b'\'' | b'"')) => After::End,
+            Some(b'\\') if !blank && matches!(text.get(at + 1), Some(b'n' | b'r' | b'`')) => After::End,
             Some(b'<' | b'>') => After::Place,
             Some(b'$') if text.get(at + 1).is_some_and(|next| is_word(*next) || matches!(next, b'{' | b'(' | b'@')) => {
                 After::Place
@@ -118,11 +181,19 @@ impl After {
             {
                 After::Flag
             }
+            // `find / -name x`
+            Some(b'/') if blank && matches!(text.get(at + 1..).unwrap_or_default(), [] | [b' ', b'-', ..]) => {
+                After::Place
+            }
             Some(b'/') if blank && text.get(at + 1).is_some_and(|next| !next.is_ascii_whitespace()) => After::Place,
             Some(b'~' | b'\\' | b'%') if blank => After::Place,
             Some(b'/' | b'\'' | b'"' | b'*' | b'{' | b'[' | b'@' | b'?') if blank => After::Other,
             Some(b'.') if blank && matches!(text.get(at + 1), Some(b'/' | b'.' | b' ') | None) => After::Place,
-            Some(digit) if blank && digit.is_ascii_digit() => After::Number,
+            Some(digit) if blank && digit.is_ascii_digit() => {
+                // An address is no number.
+                let dots = text[at..].iter().take(16).take_while(|byte| byte.is_ascii_digit() || **byte == b'.');
+                if dots.filter(|byte| **byte == b'.').count() == 3 { After::Other } else { After::Number }
+            }
             Some(letter) if blank && letter.is_ascii_alphabetic() => {
                 let length =
                     text[at..].iter().take(40).take_while(|byte| !matches!(byte, b' ' | b'\n' | b';' | b'|')).count();

@@ -4,7 +4,8 @@ use memchr::memchr;
 
 use super::{
     Look,
-    name::{After, Name},
+    name::{self, After, Name},
+    points::{self, Place, Stands},
     windows,
 };
 use crate::inspect::engine::{
@@ -12,19 +13,6 @@ use crate::inspect::engine::{
     gate::is_word,
     words::{self, mark},
 };
-
-/// What stands before a command.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Place {
-    Start,
-    /// `;` `|` `&` or a new line; at the very beginning of the value, where nothing is there to be separated.
-    Separator {
-        leads: bool,
-        line: bool,
-    },
-    Substitution,
-    Backtick,
-}
 
 /// Bytes that begin, end and hide no command.
 static IDLE: [bool; 256] = {
@@ -43,6 +31,7 @@ pub(super) fn commands(look: &mut Look<'_>) {
         text.iter().position(|byte| !matches!(byte, b' ' | b'"' | b'\'' | b'\t' | b'(' | b'+')).unwrap_or(text.len());
     command(look, start, Place::Start);
     let first_blank = memchr(b' ', text).unwrap_or(text.len());
+    let (line, first) = (!look.address, if text.starts_with(b"\r") { start.max(1) } else { start });
     let (mut at, mut ticks, mut depth) = (0, 0_usize, 0_usize);
     while let Some(idle) = text[at..].iter().position(|byte| !IDLE[usize::from(*byte)]) {
         at += idle;
@@ -50,8 +39,8 @@ pub(super) fn commands(look: &mut Look<'_>) {
         if look.signs.sum() > PLENTY {
             return;
         }
-        let leads = at <= start;
-        let line = Place::Separator { leads, line: true };
+        let leads = at <= first;
+        let line = Place::Separator { leads, line };
         match byte {
             b';' | b'|' | b'&' => {
                 let mut next = at + 1;
@@ -114,15 +103,27 @@ fn command(look: &mut Look<'_>, from: usize, place: Place) {
     }
     let name = Name::at(text, start);
     let letters = name.letters();
+    if let Place::Separator { leads: true, line: false } = place
+        && points::is_syntax(&text[start..])
+    {
+        look.add_certain(8, "command", start);
+    }
     if letters.is_empty() {
         return;
     }
-    let after = After::of(text, name.end);
     let marks = words::marks(letters);
+    // `'curl' x`
+    let quoted = start > 0
+        && matches!(text[start - 1], b'\'' | b'"')
+        && text.get(name.end) == Some(&text[start - 1])
+        && (place != Place::Start || marks & (mark::COMMAND | mark::AMBIGUOUS) == mark::COMMAND);
+    let after = After::of(text, name.end + usize::from(quoted));
     let leads = matches!(place, Place::Separator { leads: true, .. });
     // A shell knows no capitals; who leads with a separator may mean another shell.
     let shouted = letters.iter().any(u8::is_ascii_uppercase) && !leads && !matches!(after, After::Flag | After::Place);
     let (known, ambiguous) = (marks & mark::COMMAND != 0 && !shouted, marks & mark::AMBIGUOUS != 0 && !shouted);
+    let cmdlet = !known && place != Place::Backtick && name::is_cmdlet(letters);
+    let known = known || cmdlet;
     if name.path {
         let binary = text[start..name.end].windows(4).any(|four| four == b"bin/") || known && place != Place::Start;
         if binary && (known || ambiguous || matches!(after, After::Flag | After::Place | After::End)) {
@@ -131,55 +132,46 @@ fn command(look: &mut Look<'_>, from: usize, place: Place) {
         }
         return;
     }
-    if name.tricks > 0 && (known || ambiguous) && place != Place::Start {
-        look.add(10, "command-quoting", start);
+    // At the start only a backslash or `$@` is no apostrophe.
+    let tricked = name.tricks > 0 && (known || ambiguous);
+    if tricked && (place != Place::Start || known && !ambiguous || name.expands) {
+        look.add_certain(10, "command-quoting", start);
         return;
     }
+    let stands = if known || ambiguous { Stands::of(text, from, start) } else { Stands::alike(text, from, start) };
     let points = match (known, ambiguous) {
         _ if after == After::Nothing => 0,
         // `id;`: over before the value is.
-        _ if place == Place::Start
-            && after == After::End
-            && matches!(text.get(name.end), Some(b';' | b'|' | b'&' | b'`')) =>
-        {
-            if known {
-                9
-            } else if ambiguous && !text[name.end..].iter().take(32).any(u8::is_ascii_alphabetic) {
-                6
-            } else {
-                0
+        _ if place == Place::Start && after == After::End && !text[name.end..].trim_ascii().is_empty() => {
+            let goes_on = text[name.end..].iter().take(32).any(u8::is_ascii_alphabetic);
+            match (known, ambiguous) {
+                (true, false) => 9,
+                // `id;name;mail`
+                (_, true) => i32::from(!goes_on) * 6,
+                _ => 0,
             }
         }
-        (true, _) => of_known(place, after, letters.contains(&b'-')),
-        // `more; less; none`
-        (_, true) if after == After::End && start > from && is_list(text, from, place) => 3,
-        (_, true) => of_ambiguous(place, after, letters),
-        _ => match (place, after) {
-            (Place::Substitution, After::End) => 6,
-            (Place::Substitution, _) => 4,
-            (Place::Backtick, _) => 2,
-            // Nobody begins a text with `; word --flag`.
-            (Place::Separator { leads: true, line: false }, After::Flag) => 10,
-            (Place::Separator { leads: true, line: false }, After::Place) => 8,
-            // `;word`, and that is all.
-            (Place::Separator { leads: true, line: false }, After::End)
-                if start == from
-                    && text.len() - start == letters.len()
-                    && letters.len() > 2
-                    && letters[0].is_ascii_lowercase() =>
-            {
-                9
-            }
-            (Place::Separator { leads: true, .. }, After::End) => 5,
-            // `|word word&`: separators at both ends.
-            (Place::Separator { leads: true, line: false }, After::Word) if start == from => {
-                if matches!(text.last(), Some(b'&' | b';' | b'|')) { 9 } else { 4 }
-            }
-            _ => 0,
-        },
+        (true, false) => points::of_known(place, after, !cmdlet && letters.contains(&b'-')),
+        (true, true) => points::of_doubtful(place, after, stands),
+        (false, true) => points::of_ambiguous(place, after, letters, stands),
+        _ => points::of_unknown(place, after, stands, text.len() - start == letters.len(), letters),
     };
     if points > 0 {
-        look.add(points, "command", start);
+        // The words of a list say no more than one of them.
+        let in_list = after == After::End && points < 8 && matches!(place, Place::Separator { leads: false, .. });
+        let counted = if in_list { look.listed } else { 0 };
+        let certain =
+            points >= 9 && (leads && !matches!(after, After::Word | After::End) || stands.tight && known && !ambiguous);
+        if certain {
+            look.add_certain(points, "command", start);
+        } else if points > counted {
+            look.add(points - counted, "command", start);
+        }
+        look.listed = look.listed.max(if in_list { points } else { 0 });
+    }
+    // `alias x=..` is said in a shell alone.
+    if letters == b"alias" && points::assigns(&text[name.end..]) {
+        look.add_certain(9, "command", start);
     }
 }
 
@@ -191,77 +183,18 @@ fn is_other_word(text: &[u8], start: usize) -> bool {
     whole && words::triggers(&text[start..start + length]) & (mark::COMMAND | mark::AMBIGUOUS) == 0
 }
 
-/// Words before a separator and a blank behind it: a list, if the words here are English.
-fn is_list(text: &[u8], from: usize, place: Place) -> bool {
-    matches!(place, Place::Separator { leads: false, line: false })
-        && text[..from].iter().rev().take(32).any(u8::is_ascii_alphabetic)
-}
-
-/// Points of a program that nobody names by accident.
-#[expect(clippy::match_same_arms, reason = "a table, place by place")]
-fn of_known(place: Place, after: After, hyphened: bool) -> i32 {
-    match (place, after) {
-        (Place::Substitution | Place::Separator { leads: true, line: false }, _) => 10,
-        (Place::Backtick, After::Word) => 8,
-        (Place::Backtick, _) => 10,
-        (Place::Start, After::Flag | After::Place) => {
-            if hyphened {
-                10
-            } else {
-                9
-            }
-        }
-        (Place::Start, After::Number | After::Other | After::Command) => 6,
-        (Place::Start, _) => 3,
-        (Place::Separator { line: true, leads }, After::Flag | After::Place) => {
-            if leads {
-                10
-            } else {
-                7
-            }
-        }
-        (Place::Separator { line: true, leads }, After::End) => {
-            if leads {
-                10
-            } else {
-                5
-            }
-        }
-        (Place::Separator { line: true, .. }, _) => 0,
-        (Place::Separator { .. }, After::Word) => {
-            if hyphened {
-                10
-            } else {
-                7
-            }
-        }
-        (Place::Separator { .. }, _) => 10,
-    }
-}
-
-/// Points of a program that is an English word too.
-#[expect(clippy::match_same_arms, reason = "a table, place by place")]
-fn of_ambiguous(place: Place, after: After, name: &[u8]) -> i32 {
-    match (place, after) {
-        (Place::Substitution, _) => 10,
-        (Place::Separator { leads: true, line: false }, After::Word) => 9,
-        (Place::Separator { leads: true, .. }, _) => 10,
-        (Place::Backtick, _) => 8,
-        (Place::Start, After::Flag | After::Place) => 9,
-        (Place::Start, After::Number) if name == b"sleep" => 8,
-        (Place::Start, After::Command) => 8,
-        (Place::Start, After::Number | After::Other) => 5,
-        (Place::Start | Place::Separator { line: true, .. }, _) => 0,
-        (Place::Separator { .. }, After::Word) => 2,
-        (Place::Separator { .. }, After::Number | After::Other | After::Command) => 7,
-        (Place::Separator { .. }, _) => 8,
-    }
-}
-
 fn dollar(look: &mut Look<'_>, at: usize) {
+    let name = &look.text[at + 1..];
+    if let Some(points) = points::of_variable(name) {
+        look.add(points, "command-variable", at);
+    } else if points::is_chain(name) {
+        look.add(5, "command-variable", at);
+    }
     let next = look.text.get(at + 1);
     if look.starts_with(at, "$ifs") || look.starts_with(at, "${ifs") {
-        look.add(10, "command-ifs", at);
+        look.add_certain(10, "command-ifs", at);
+    } else if let Some([b'(', b'(', b'0'..=b'9', ..]) = look.text.get(at + 1..) {
+        look.add(9, "command-arithmetic", at);
     } else if next == Some(&b'(') {
         command(look, at + 2, Place::Substitution);
     } else if next == Some(&b'{') {
@@ -270,6 +203,11 @@ fn dollar(look: &mut Look<'_>, at: usize) {
             .any(|what| look.starts_with(at + 2, what));
         // `${name#..}`, `${name:1:2}`
         let end = look.text[at + 2..].iter().take(40).take_while(|byte| is_word(**byte)).count();
+        // `c${x}at`: in the middle of a word.
+        let glued = at > 0
+            && look.text[at - 1].is_ascii_alphabetic()
+            && look.text.get(at + 2 + end) == Some(&b'}')
+            && look.text.get(at + 3 + end).is_some_and(u8::is_ascii_alphabetic);
         let expands = end > 0 && matches!(look.text.get(at + 2 + end), Some(b'#' | b'%' | b'/' | b':' | b'^' | b'['));
         let nested = look.text[at + 2..].iter().take(40).position(|byte| matches!(byte, b'$' | b'#' | b'{'));
         look.add(
@@ -277,7 +215,7 @@ fn dollar(look: &mut Look<'_>, at: usize) {
                 10
             } else if expands {
                 8
-            } else if nested.is_some() {
+            } else if nested.is_some() || glued {
                 6
             } else {
                 2
@@ -292,8 +230,11 @@ fn dollar(look: &mut Look<'_>, at: usize) {
 fn backtick(look: &mut Look<'_>, at: usize, spaced: bool) {
     let text = look.text;
     let close = text[at + 1..].iter().position(|byte| *byte == b'`').map(|close| at + 1 + close);
-    let in_prose = spaced && text[..at].iter().rev().take(24).filter(|byte| byte.is_ascii_alphabetic()).count() >= 2
-        || close.is_some_and(|close| text.get(close + 1) == Some(&b' '));
+    // `x=`id``, and a backtick that is escaped for another shell, are no spans.
+    let glued = at > 0 && matches!(text[at - 1], b'\\' | b'=');
+    let in_prose =
+        !glued && spaced && text[..at].iter().rev().take(24).filter(|byte| byte.is_ascii_alphabetic()).count() >= 2
+            || close.is_some_and(|close| text.get(close + 1) == Some(&b' '));
     if in_prose {
         return;
     }
@@ -308,24 +249,34 @@ fn redirection(look: &mut Look<'_>, at: usize) {
         look.add(5, "command-redirection", at);
     } else if look.starts_with(at, "<(") || look.starts_with(at, ">(") {
         command(look, at + 2, Place::Substitution);
-    } else if look.starts_with(at, ">&1")
-        || look.starts_with(at, ">&2")
-        || look.starts_with(at, "> /dev/")
-        || look.starts_with(at, ">/dev/")
-        || look.starts_with(at, "> /tmp")
-        || look.starts_with(at, ">/tmp")
-    {
+    } else if look.starts_with(at, ">&1") || look.starts_with(at, ">&2") {
         look.add(5, "command-redirection", at);
+    } else {
+        let file = at + 1 + usize::from(look.text.get(at + 1) == Some(&b' '));
+        if DIRECTORIES.iter().any(|directory| look.starts_with(file, directory)) {
+            look.add(if at == 0 { 8 } else { 5 }, "command-redirection", at);
+        }
     }
 }
+
+/// Where what a command says is sent to.
+const DIRECTORIES: [&str; 8] = ["/dev/", "/tmp", "/etc/", "/var/", "/usr/", "/home/", "/root/", "/opt/"];
 
 /// `{cat,/etc/passwd}`
 fn braces(look: &mut Look<'_>, at: usize) {
     let comma = usize::from(look.text.get(at + 1) == Some(&b','));
     let name = Name::at(look.text, at + 1 + comma);
     let marks = words::marks(name.letters());
-    if look.text.get(name.end) == Some(&b',') && (marks & (mark::COMMAND | mark::AMBIGUOUS) != 0 || name.path) {
-        look.add(10, "command-braces", at);
+    let listed = look.text.get(name.end) == Some(&b',') && look.text.get(name.end + 1).is_none_or(|next| *next != b' ');
+    if listed && (marks & (mark::COMMAND | mark::AMBIGUOUS) != 0 || name.path) {
+        // `is_{file,dir}` is two names, `{sort,order}` two fields.
+        let certain = marks & mark::AMBIGUOUS == 0 || !look.text.get(name.end + 1).is_some_and(u8::is_ascii_alphabetic);
+        match at.checked_sub(1).map_or(b';', |before| look.text[before]) {
+            _ if !certain => look.add(3, "command-braces", at),
+            b';' | b'|' | b'&' | b'`' | b'(' | b'\n' | b'\'' | b'"' => look.add_certain(10, "command-braces", at),
+            before if is_word(before) => look.add(3, "command-braces", at),
+            _ => look.add(8, "command-braces", at),
+        }
     }
 }
 
@@ -354,8 +305,10 @@ fn holes(look: &mut Look<'_>, at: usize) {
     if holes > 0
         && length <= 12
         && (holes > 1 || closed && segment[0] != b'?' && !segment.ends_with(b"?"))
-        && segment.iter().any(u8::is_ascii_alphabetic)
+        && (segment.iter().any(u8::is_ascii_alphabetic) || holes > 1 && look.text.get(at + 1 + length) == Some(&b'/'))
     {
-        look.add(8, "command-holes", at);
+        // Where a command may stand there is no other way to read it.
+        let leads = at == 0 || matches!(look.text[at - 1], b';' | b'|' | b'&' | b'(' | b'`');
+        look.add(if leads { 10 } else { 8 }, "command-holes", at);
     }
 }

@@ -47,7 +47,9 @@ pub(super) fn batch(look: &mut Look<'_>) {
     while at < text.len() {
         let start = at;
         if text[at] == b'%' && VARIABLES.iter().any(|name| look.starts_with(at, name)) {
-            look.add(6, "command-variable", at);
+            // `%windir%\x`, and nothing before it.
+            let leads = at == 0 && text[1..].iter().skip_while(|byte| is_word(**byte)).nth(1) == Some(&b'\\');
+            look.add(if leads { 9 } else { 6 }, "command-variable", at);
         }
         if !is_word(text[at]) {
             at += 1;

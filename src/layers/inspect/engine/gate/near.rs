@@ -92,6 +92,13 @@ pub(super) fn neighbours(value: &[u8], start: usize, end: usize, marks: u16) -> 
     if marks & (mark::COMMAND | mark::AMBIGUOUS) != 0 && named && is_separated(value, start, marks) {
         bytes |= has::CODE;
     }
+    // A line that can be a command alone.
+    if marks & mark::AMBIGUOUS != 0
+        && matches!(start.checked_sub(1).map(|before| value[before]), Some(b'\n' | b'\r'))
+        && matches!(next, 0 | b'-' | b'/' | b'$' | b'~')
+    {
+        bytes |= has::CODE;
+    }
     if marks & mark::PATH != 0 && is_segment(value, start, end) {
         bytes |= has::SEGMENT;
     }
@@ -108,7 +115,9 @@ pub(super) fn neighbours(value: &[u8], start: usize, end: usize, marks: u16) -> 
         };
         bytes |= if speaks { has::CODE } else { 0 };
     }
-    if marks & mark::CODE != 0 && (matches!(next, b'(' | b'[' | b'\'' | b'"') || value[start] == b'_') {
+    // `__class__`; `freemarker.`
+    let is_object = value[start] == b'_' || byte(value, end) == b'.' && end - start == 10;
+    if marks & mark::CODE != 0 && (matches!(next, b'(' | b'[' | b'\'' | b'"') || is_object) {
         bytes |= has::CODE;
     }
     bytes
@@ -117,6 +126,7 @@ pub(super) fn neighbours(value: &[u8], start: usize, end: usize, marks: u16) -> 
 /// Whether a value may begin with a command that ends here: what follows is no prose, and no name of a member.
 pub(super) fn may_lead(value: &[u8], end: usize) -> bool {
     matches!(byte(value, end), b'-' | b'.' | b'\\' | b'\'' | b'"' | b'^' | b'$' | b'/')
+        || matches!(value[end..], [b' ', b'+', ..])
         || !matches!(After::of(value, end), After::Nothing | After::Word)
 }
 
@@ -229,7 +239,7 @@ const fn could_pair(first: u8, next: u8) -> bool {
     match first {
         b'.' => matches!(next, b'.' | b'e' | b'E'),
         b'-' => next == b'-',
-        b'>' => next == b'(',
+        b'>' => !next.is_ascii_alphabetic(),
         b'+' => next == b'A',
         b'%' => next.is_ascii_hexdigit() || matches!(next, b'u' | b'U' | b'%'),
         b'\'' | b'"' | b'`' => !(next == 0 || next.is_ascii_alphanumeric() || matches!(next, b'_' | b'.' | b',')),
@@ -252,21 +262,24 @@ pub(super) fn pair(value: &[u8], at: usize) -> u32 {
         | (0xEF, 0xBC | 0xBD | b'%')
         | (0xF0, 0x80..=0x8F | b'%') => has::ENCODED,
         (b'.', b'.') => match byte(value, at + 2) {
-            b'/' | b'\\' | b';' | b'0' | b'2' | b'5' | b'%' | b'{' => has::DOTS,
+            b'/' | b'\\' | b';' | b'0' | b'2' | b'5' | b'%' | b'{' | 0x0B => has::DOTS,
             0 if at == 0 || matches!(value[at - 1], b'/' | b'\\' | b'.') => has::DOTS,
             _ => 0,
         },
-        (b'{', _) if at > 0 && matches!(value[at - 1], b'$' | b'#' | b'*' | b'@' | b'~') => has::CODE,
+        (b'{', _) if at > 0 && matches!(value[at - 1], b'$' | b'#' | b'*' | b'@' | b'~' | b'%') => has::CODE,
         (b'<', b'?' | b'%') => has::MARKUP | has::CODE,
         (b'<', b'!') if byte(value, at + 4) == b'#' => has::MARKUP | has::CODE,
         (b'<', b'a'..=b'z' | b'A'..=b'Z' | b'!' | b'/') | (b'+', b'A') => has::MARKUP,
         (b'[', b']' | b'+' | b'!' | b'(' | b'[') => has::MARKUP | has::SYMBOLS,
-        (b'<' | b'>', b'0'..=b'9' | b'\'' | b'"' | b'=' | b'@' | b'>') | (b'<' | b'>', b' ')
+        (b'<' | b'>', b'0'..=b'9' | b'\'' | b'"' | b'=' | b'@' | b'>' | b' ')
             if at > 0 && !matches!(value[at - 1], b'-' | b'=' | b'\n') =>
         {
             has::COMPARES
         }
         (b'<' | b'>', b'(') | (b'<', b'<') | (b'{', b'{' | b'%') => has::CODE,
+        // `>/tmp/x`, but `<br>/`
+        (b'>', b'&') if byte(value, at + 2).is_ascii_digit() => has::CODE,
+        (b'>', b'/') if byte(value, at + 2).is_ascii_lowercase() => has::CODE,
         // `1.e(`, and no `i.e.`
         (b'.', b'e' | b'E')
             if matches!(byte(value, at + 2), b'(' | b'.') && at > 0 && value[at - 1].is_ascii_digit() =>
@@ -292,6 +305,8 @@ pub(super) fn pair(value: &[u8], at: usize) -> u32 {
         {
             has::HOLES
         }
+        // `/e*c`
+        (b'*', b'a'..=b'z') if at > 1 && value[at - 1].is_ascii_alphabetic() && value[at - 2] == b'/' => has::HOLES,
         (b':', _) if ends_script(&value[..at]) => has::MARKUP,
         // `'..'::json`
         (b':', b':') if at > 0 && value[at - 1] == b'\'' => has::SQL,

@@ -5,7 +5,7 @@ use memchr::memchr_iter;
 use crate::inspect::engine::verdict::Signs;
 
 /// Where a system keeps what it keeps to itself; at a path's start.
-const ROOTS: [(&str, i32); 42] = [
+const ROOTS: [(&str, i32); 77] = [
     ("/etc/", 10),
     ("/proc/", 10),
     ("/var/log/", 10),
@@ -23,7 +23,25 @@ const ROOTS: [(&str, i32); 42] = [
     ("/var/webmin/", 10),
     ("/root/", 10),
     ("/boot/", 10),
-    ("/dev/", 9),
+    // A route may be called so, a device is not.
+    ("/dev/disk/", 10),
+    ("/dev/fd", 10),
+    ("/dev/hd", 10),
+    ("/dev/kmem", 10),
+    ("/dev/mapper/", 10),
+    ("/dev/mem", 10),
+    ("/dev/null", 10),
+    ("/dev/pts/", 10),
+    ("/dev/random", 10),
+    ("/dev/sd", 10),
+    ("/dev/shm/", 10),
+    ("/dev/std", 10),
+    ("/dev/tcp/", 10),
+    ("/dev/tty", 10),
+    ("/dev/udp/", 10),
+    ("/dev/urandom", 10),
+    ("/dev/zero", 10),
+    ("/dev/", 5),
     ("/sys/", 9),
     ("/private/etc/", 10),
     ("/usr/local/", 9),
@@ -42,7 +60,25 @@ const ROOTS: [(&str, i32); 42] = [
     ("/sbin/", 9),
     ("/tmp/", 7),
     ("/logs/", 7),
-    ("/apache", 9),
+    ("/apache/", 9),
+    ("/apache2/", 9),
+    ("/httpd/", 8),
+    ("/nginx/", 8),
+    ("/export/home/", 10),
+    ("/lib64/", 8),
+    ("/lost+found/", 9),
+    ("/mnt/", 6),
+    ("/srv/", 6),
+    ("/selinux/", 9),
+    ("/run/", 3),
+    ("/private/", 7),
+    ("/library/webserver/", 10),
+    ("/library/logs/", 9),
+    ("/library/preferences/", 9),
+    ("/library/launchdaemons/", 9),
+    ("/system/library/", 10),
+    ("/users/shared/", 8),
+    ("/volumes/", 7),
     ("/xampp", 10),
     ("/mysql/", 8),
     ("/var/", 9),
@@ -51,16 +87,42 @@ const ROOTS: [(&str, i32); 42] = [
 ];
 
 /// Files by name, wherever they are; by their first letters.
-const NAMES: [&str; 51] = [
+const NAMES: [&str; 78] = [
     ".aws/",
+    ".azure/",
     ".bash_history",
+    ".bash_profile",
+    ".bash_logout",
     ".bashrc",
+    ".boto",
+    ".config/gcloud",
+    ".cshrc",
+    ".docker/config",
+    ".ds_store",
     ".env",
-    ".git/config",
+    ".git/",
+    ".gnupg/",
+    ".hg/",
     ".htaccess",
     ".htpasswd",
+    ".kube/",
+    ".my.cnf",
     ".mysql_history",
+    ".netrc",
+    ".npmrc",
+    ".pgpass",
+    ".profile",
+    ".psql_history",
+    ".pypirc",
+    ".python_history",
+    ".rediscli_history",
+    ".rhosts",
+    ".s3cfg",
     ".ssh/",
+    ".svn/",
+    ".viminfo",
+    ".zsh_history",
+    ".zshrc",
     "access.log",
     "access_log",
     "apache2.conf",
@@ -88,6 +150,7 @@ const NAMES: [&str; 51] = [
     "meta-inf/",
     "my.cnf",
     "my.ini",
+    "nginx.conf",
     "ntuser.dat",
     "php.ini",
     "proc/self/",
@@ -124,7 +187,17 @@ const fn index() -> [(u8, u8); 128] {
 }
 
 /// What of a Windows disk is asked for.
-const WINDOWS: [&str; 23] = [
+const WINDOWS: [&str; 33] = [
+    "appserv",
+    "cygwin",
+    "easyphp",
+    "iis",
+    "msys",
+    "perflogs",
+    "postgres",
+    "tomcat",
+    "uniserv",
+    "wwwroot",
     "windows",
     "winnt",
     "boot.ini",
@@ -150,6 +223,20 @@ const WINDOWS: [&str; 23] = [
     "config",
 ];
 
+/// What files end with that a server keeps to itself: logs, copies, keys, settings, databases.
+const PRIVATE: [&str; 22] = [
+    ".asa", ".bak", ".cfg", ".conf", ".core", ".db", ".dump", ".inc", ".ini", ".key", ".log", ".mdb", ".old", ".orig",
+    ".p12", ".pem", ".pfx", ".save", ".sql", ".sqlite", ".swp", "~",
+];
+
+/// Whether a path ends with such a file.
+pub(super) fn is_private(text: &[u8]) -> bool {
+    let end = text.len().saturating_sub(8);
+    let Some(dot) = text[end..].iter().rposition(|byte| matches!(byte, b'.' | b'~')) else { return false };
+    let at = end + dot;
+    at > 1 && text[at - 1] != b'/' && PRIVATE.iter().any(|name| text.len() == at + name.len() && starts(text, at, name))
+}
+
 /// Whether a value is a path from its first byte.
 pub(super) fn is_rooted(text: &[u8]) -> bool {
     matches!(text, [b'/' | b'\\', ..] | [_, b':', b'/' | b'\\', ..])
@@ -164,19 +251,30 @@ fn fold(byte: u8) -> u8 {
     if byte == b'\\' { b'/' } else { byte.to_ascii_lowercase() }
 }
 
+/// The points of the directory that a path begins with.
+fn of_root(text: &[u8], root: usize) -> Option<i32> {
+    let second = fold(*text.get(root + 1)?);
+    let mut alike = ROOTS.iter().filter(|(name, _)| name.as_bytes()[1] == second);
+    alike.find(|(name, _)| starts(text, root, name)).map(|(_, points)| *points)
+}
+
 /// Adds what the files of a path are worth: with a climb before them, at the start of a value that is a path, or after `file:`.
 pub(super) fn named(text: &[u8], is_path: bool, climbs: bool, signs: &mut Signs) {
     let scheme = if starts(text, 0, "file:") { 5 } else { 0 };
     let mut root = scheme;
-    while starts(text, root + 1, "/") && starts(text, root, "/") {
-        root += 1;
+    if starts(text, root, "//localhost/") {
+        root += 11;
+    }
+    // `//x` and `/./x` are `/x`.
+    while let step = usize::from(starts(text, root, "//")) + 2 * usize::from(starts(text, root, "/./"))
+        && step > 0
+    {
+        root += step;
     }
     if is_path {
         let rooted = starts(text, root, "/");
-        let first = text.get(root + 1).map_or(0, u8::to_ascii_lowercase);
-        let is_root = |name: &str| name.as_bytes()[1] == first && starts(text, root, name);
-        if rooted && let Some((_, points)) = ROOTS.iter().find(|(name, _)| is_root(name)) {
-            signs.add(*points, "path-system", root);
+        if rooted && let Some(points) = of_root(text, root) {
+            signs.add(points, "path-system", root);
         }
         let drive = usize::from(starts(text, root, "/")) + root;
         let is_drive = text.get(drive).is_some_and(u8::is_ascii_alphabetic) && text.get(drive + 1) == Some(&b':');
@@ -223,5 +321,7 @@ pub(super) fn named(text: &[u8], is_path: bool, climbs: bool, signs: &mut Signs)
 
 fn names_at(text: &[u8], at: usize) -> Option<&'static str> {
     let (start, end) = *INDEX.get(usize::from(fold(*text.get(at)?)))?;
-    NAMES[usize::from(start)..usize::from(end)].iter().copied().find(|name| starts(text, at, name))
+    let second = fold(*text.get(at + 1)?);
+    let mut alike = NAMES[usize::from(start)..usize::from(end)].iter().filter(|name| name.as_bytes()[1] == second);
+    alike.find(|name| starts(text, at, name)).copied()
 }

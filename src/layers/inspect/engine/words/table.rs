@@ -18,7 +18,7 @@ pub(in super::super) mod hint {
 
 const SLOTS: usize = 8192;
 const HINTS: usize = 16384;
-const LIMIT: usize = 1600;
+const LIMIT: usize = 2000;
 /// Longer words mean nothing to anybody.
 const LONGEST: usize = 30;
 
