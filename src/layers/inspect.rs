@@ -4,8 +4,10 @@
 //! **The rule.** Every value is looked at where it stands, decoded: the path, names and values of the query, cookies, `User-Agent` and `Referer`
 //! (or the headers that are [named](InspectLayer::headers)), and of a body the fields of a form, the keys and strings of JSON, the
 //! fields and file names of a multipart form, or a text. Of a body that is as much as [`InspectLayer::largest`] says, 256 KiB unless it
-//! does; the rest streams on unseen. What is compressed or of another type passes as it is. The handler is given the same bytes,
-//! whatever they are: nothing is ever rewritten.
+//! does; the rest streams on unseen. What is compressed, of another type (HTML and XML are) or in a file of a form passes as it is: a
+//! handler that takes a field of a form for a text must see that it has no `file_name`, which the client gives or not. What is no JSON as
+//! far as it goes is looked at as a text, and so is a form whose parts cannot be told. The handler is given the same bytes, whatever
+//! they are: nothing is ever rewritten.
 //!
 //! What is found is one decision of the guard `inspect`, with the class for its policy, and a count in the
 //! [summary](InspectLayer::summary) by class, rule, route and field; never the value. In [`Mode::Report`], which it begins in, the request goes
@@ -26,6 +28,8 @@
 //! the service knows.
 
 mod body;
+mod charset;
+mod content;
 mod engine;
 mod json;
 mod known;
@@ -49,11 +53,11 @@ use http_body::Body as _;
 use serde_json::Value;
 use tower_layer::Layer;
 
+use self::{content::Content, known::Known, look::Look, overheard::Overheard, place::Allowance, summary::Summary};
 pub use self::{
     engine::{Class, Inspector, Location, Scores, Sensitivity, Verdict},
     place::{Field, Place},
 };
-use self::{known::Known, leaves::Content, look::Look, overheard::Overheard, place::Allowance, summary::Summary};
 use crate::{
     Facts, Kind, Mode, Rejection, Response,
     decision::{Label, object},
@@ -82,6 +86,11 @@ struct Settings {
     /// Clean by these settings.
     known: Arc<Known>,
 }
+
+/// Left in the extensions of a request whose body was looked at in part, where a class is enforced: what comes behind
+/// [`largest`](InspectLayer::largest) is for the handler to judge.
+#[derive(Debug, Clone, Copy)]
+pub struct PartlyInspected(());
 
 /// A rule of the user's own.
 #[derive(Clone)]
@@ -152,7 +161,7 @@ impl InspectLayer {
     }
 
     /// A rule of one's own: whether it objects to a value. The name is that of its decisions and a label in metrics. It is asked of
-    /// every value.
+    /// every value. If it panics, the request is refused with 500 where rules are enforced, and goes on where they are reported.
     ///
     /// ```
     /// use palisade::inspect::{Field, InspectLayer};
@@ -184,7 +193,7 @@ impl InspectLayer {
     }
 
     /// Whether a body that is larger than what is looked at is refused with 413, where a class is enforced. Otherwise its rest streams on
-    /// unseen, and the summary counts it.
+    /// unseen; the summary counts it, and the handler finds [`PartlyInspected`].
     #[must_use]
     pub fn refuse_larger(self, refused: bool) -> Self {
         self.edit(|settings| settings.refuses_larger = refused)
@@ -197,7 +206,7 @@ impl InspectLayer {
     }
 
     /// What was found since the start, as JSON: `findings` with `class`, `rule`, `route`, `location`, `field`, `mode` and `count`, the most
-    /// frequent first, 500 rows at most; and how many `bodies` were `inspected`, `partly`, or `passed` for want of a known type.
+    /// frequent first, some 1000 rows at most (past 500 the field is `overflow`); and how many `bodies` were `inspected`, `partly`, or `passed` for want of a known type.
     pub fn summary(&self) -> Value {
         self.summary.told()
     }
@@ -278,6 +287,9 @@ impl WaitingGuard for InspectLayer {
                 .member("limitBytes", largest);
             object(head, Mode::Enforce, "inspect", "largest", large)?;
         }
+        if read.is_part() {
+            head.extensions.insert(PartlyInspected(()));
+        }
         match self.look_at_body(&content, &read.bytes, read.is_part(), &Facts::of(head)) {
             Some(refused) => ControlFlow::Break(refused),
             None => ControlFlow::Continue(((), read.whole())),
@@ -294,7 +306,11 @@ impl InspectLayer {
     }
 
     fn look_at_body(&self, content: &Content, body: &[u8], is_part: bool, facts: &Facts) -> Option<Response> {
-        let counted = if is_part { &self.summary.part } else { &self.summary.whole };
+        let counted = match (content.is_hidden(body), is_part) {
+            (true, _) => &self.summary.passed,
+            (false, true) => &self.summary.part,
+            (false, false) => &self.summary.whole,
+        };
         counted.fetch_add(1, Relaxed);
         let mut look = Look::new(&self.settings, &self.summary, facts);
         let _ = content.values(body, &mut |field, value| look.at(field, value));

@@ -2,10 +2,11 @@
 
 use std::ops::ControlFlow;
 
-use super::{Class, Field, Location, Scores, Sensitivity, Settings, summary::Summary};
+use super::{Class, Field, Location, Rule, Scores, Sensitivity, Settings, summary::Summary};
 use crate::{
     Facts, Kind, Mode, Rejection, Response,
     decision::{Label, note},
+    guard::panic::caught,
 };
 
 /// A request with more findings than this is known well enough; the summary counts on.
@@ -74,8 +75,13 @@ impl<'a> Look<'a> {
     #[cold]
     fn ask_rules(&mut self, field: Field<'_>, value: &[u8]) -> ControlFlow<()> {
         let settings = self.settings;
-        let mut objecting =
-            settings.rules.iter().filter(|rule| settings.mode != Mode::Off && (rule.objects)(field, value));
+        let objects = |rule: &&Rule| match settings.mode {
+            Mode::Off => false,
+            // What is only reported breaks nothing, not even by a panic, of which the process's hook tells.
+            Mode::Report => caught(|| (rule.objects)(field, value)).unwrap_or(false),
+            Mode::Enforce => (rule.objects)(field, value),
+        };
+        let mut objecting = settings.rules.iter().filter(objects);
         objecting.try_for_each(|rule| self.found(field, &rule.name, "own", None, settings.mode))
     }
 
@@ -96,7 +102,7 @@ impl<'a> Look<'a> {
                 class = class.as_str(),
                 rule,
                 location = field.location.name(),
-                field = field.name,
+                field = field.told(),
                 offset,
                 request_id = self.facts.request_id().map(tracing::field::display),
                 "a value looks like an attack"
