@@ -265,7 +265,15 @@ impl WaitingGuard for InspectLayer {
                 self.summary.passed.fetch_add(1, Relaxed);
                 Now::Decided(ControlFlow::Continue(((), body)))
             }
-            Some(_) if self.settings.enforces() => Now::Wait(body),
+            Some(_) if self.settings.enforces() => {
+                // What announces itself as too large is not asked for.
+                let announced =
+                    head.headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
+                match self.refuse_larger_than(announced.unwrap_or(0), head) {
+                    ControlFlow::Break(refused) => Now::Decided(ControlFlow::Break(refused)),
+                    ControlFlow::Continue(()) => Now::Wait(body),
+                }
+            }
             Some(content) => {
                 let overheard = Overheard::new(self.clone(), Facts::of(head), content);
                 Now::Decided(ControlFlow::Continue(((), overheard.listen(body))))
@@ -274,19 +282,14 @@ impl WaitingGuard for InspectLayer {
     }
 
     async fn wait(&self, head: &mut Parts, body: Body) -> ControlFlow<Response, ((), Body)> {
-        let Settings { largest, deadline, refuses_larger, .. } = *self.settings;
+        let Settings { largest, deadline, .. } = *self.settings;
         let Some(content) = Content::of(&head.headers) else { return ControlFlow::Continue(((), body)) };
         let (read, is_late) = body::read(body, largest, deadline).await;
         if is_late {
             let late = Rejection::new(Kind::RequestTimeout).detail("The body came too slowly.");
             object(head, Mode::Enforce, "inspect", "deadline", late)?;
         }
-        if read.is_part() && refuses_larger {
-            let large = Rejection::new(Kind::PayloadTooLarge)
-                .detail(format!("The body may have at most {largest} bytes here."))
-                .member("limitBytes", largest);
-            object(head, Mode::Enforce, "inspect", "largest", large)?;
-        }
+        self.refuse_larger_than(read.bytes.len(), head)?;
         if read.is_part() {
             head.extensions.insert(PartlyInspected(()));
         }
@@ -315,6 +318,17 @@ impl InspectLayer {
         let mut look = Look::new(&self.settings, &self.summary, facts);
         let _ = content.values(body, &mut |field, value| look.at(field, value));
         look.refused()
+    }
+
+    fn refuse_larger_than(&self, length: usize, head: &mut Parts) -> ControlFlow<Response> {
+        let Settings { largest, refuses_larger, .. } = *self.settings;
+        if !refuses_larger || length <= largest {
+            return ControlFlow::Continue(());
+        }
+        let large = Rejection::new(Kind::PayloadTooLarge)
+            .detail(format!("The body may have at most {largest} bytes here."))
+            .member("limitBytes", largest);
+        object(head, Mode::Enforce, "inspect", "largest", large)
     }
 
     fn values_of(&self, head: &Parts, see: &mut leaves::See<'_>) -> ControlFlow<()> {

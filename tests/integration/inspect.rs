@@ -304,6 +304,10 @@ async fn a_body_as_large_as_what_is_looked_at_is_no_larger() {
         let answer = posted(&app, "/echo", "text/plain", streamed("a", length)).await;
         assert_eq!(answer.status.as_u16(), status, "{length} in pieces");
     }
+    let never = Body::from_stream(stream::pending::<Result<Bytes, Infallible>>());
+    let announced =
+        from_peer(PEER, "POST", "/echo").header("content-type", "text/plain").header("content-length", "1001");
+    assert_eq!(send(&app, announced.body(never).unwrap()).await.status, 413, "before the read");
 }
 
 #[tokio::test]

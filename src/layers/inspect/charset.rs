@@ -14,6 +14,9 @@ pub(super) fn readings(
     see: &mut dyn FnMut(&[u8]) -> ControlFlow<()>,
 ) -> ControlFlow<()> {
     see(text)?;
+    if text.is_empty() {
+        return ControlFlow::Continue(());
+    }
     let charset = charset.unwrap_or_default().to_ascii_lowercase();
     let is_wide = ["utf-16", "ucs-2", "unicode"].iter().any(|wide| charset.contains(wide));
     if text.starts_with(&[0xFF, 0xFE]) || text.starts_with(&[0xFE, 0xFF]) || is_wide && !charset.starts_with("utf-8") {
