@@ -122,7 +122,7 @@ impl Verdict {
     /// |---|---|
     /// | `sql-break-out` | a quote that ends a text, with a comment, a connective or a statement behind it |
     /// | `sql-case` | `case when .. then` |
-    /// | `sql-cast` | PostgreSQL's `::type` |
+    /// | `sql-cast` | `::type`, as `PostgreSQL` has it |
     /// | `sql-catalogue` | a table that describes the database: `information_schema`, `sqlite_master` |
     /// | `sql-characters` | text spelled out as `char(65)` |
     /// | `sql-comment` | a comment where none belongs: `--`, `#`, `/*! */` |
@@ -134,7 +134,7 @@ impl Verdict {
     /// | `sql-having` | `having` a condition |
     /// | `sql-hexadecimal` | a whole text as `0x..` |
     /// | `sql-limit` | `limit` of a query |
-    /// | `sql-number` | `1.e(`, which only MySQL reads |
+    /// | `sql-number` | `1.e(`, which only `MySQL` reads |
     /// | `sql-order` | `order by`, `group by` |
     /// | `sql-procedure` | `procedure analyse` |
     /// | `sql-select` | `select` with what may be selected |
