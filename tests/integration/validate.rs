@@ -90,6 +90,7 @@ async fn every_extractor_of_a_value_can_be_held_to_its_rules() {
         ("GET", "/items?name=", "", "", 400, "/name"),
         ("GET", "/items/pen", "", "and a body", 200, ""),
         ("GET", "/items/much-too-long-a-name", "", "", 400, "/name"),
+        ("GET", "/items/much-too-long-a-name?Name=1&NAME=2", "", "", 400, "/name"),
     ] {
         let request = from_peer("192.0.2.1", method, path).header("content-type", content_type);
         let answer = send(&routes(), request.body(Body::from(body)).unwrap()).await;
@@ -98,6 +99,24 @@ async fn every_extractor_of_a_value_can_be_held_to_its_rules() {
             assert_eq!(answer.json()["errors"][0]["pointer"], pointer, "{path}");
         }
     }
+}
+
+#[tokio::test]
+async fn what_is_flattened_is_named_where_it_was_sent() {
+    #[derive(Deserialize, Validate)]
+    struct Parcel {
+        #[serde(flatten)]
+        #[garde(dive)]
+        content: Item,
+        #[garde(skip)]
+        #[expect(dead_code, reason = "it is sent")]
+        address: String,
+    }
+    let app = Router::new().route("/", post(|Valid(Json(parcel)): Valid<Json<Parcel>>| async { parcel.content.name }));
+    let request = from_peer("192.0.2.1", "POST", "/").header("content-type", "application/json");
+    let body = json!({ "name": "", "address": "here" }).to_string();
+    let answer = send(&app, request.body(Body::from(body)).unwrap()).await;
+    assert_eq!(answer.json()["errors"][0]["pointer"], "/name", "{}", answer.text());
 }
 
 #[tokio::test]
