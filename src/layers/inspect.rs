@@ -1,7 +1,7 @@
 //! Looks at what a request brings, and says where it looks like an attack: SQL injection, cross-site scripting, path traversal, command
 //! injection.
 //!
-//! **The rule.** Every value is looked at where it stands, decoded: the path, names and values of the query, cookies, `User-Agent` and `Referer`
+//! **The rule.** Every value is looked at where it stands, decoded: the path and its segments, names and values of the query, cookies, `User-Agent` and `Referer`
 //! (or the headers that are [named](InspectLayer::headers)), and of a body the fields of a form, the keys and strings of JSON, the
 //! fields and file names of a multipart form, or a text. Of a body that is as much as [`InspectLayer::largest`] says, 256 KiB unless it
 //! does; the rest streams on unseen. What is compressed, of another type (HTML and XML are) or in a file of a form passes as it is: a

@@ -98,6 +98,23 @@ async fn an_attack_is_refused_wherever_it_stands() {
 }
 
 #[tokio::test]
+async fn a_parameter_of_the_path_is_a_value_and_found_once() {
+    for attack in ["1' OR '1'='1' --", "<img src=x onerror=alert(1)>", "exec('sleep 5')", "; net view"] {
+        let path = format!("/articles/{}", encoded(attack));
+        assert_eq!(send(&enforced(), get_from(PEER, &path)).await.status, 400, "{attack}");
+        let reporting = InspectLayer::new();
+        send(&routes().layer(reporting.clone()), get_from(PEER, &path)).await;
+        let summary = reporting.summary();
+        let counts: Vec<_> =
+            summary["findings"].as_array().unwrap().iter().map(|row| (&row["class"], &row["count"])).collect();
+        assert!(!counts.is_empty() && counts.iter().all(|(_, count)| **count == 1), "{attack}: {counts:?}");
+    }
+    for path in ["/articles/Tom%20%26%20Jerry's", "/articles/caf%C3%A9%20(2)", "/@scope/name@1.2.3", "/a;v=1/b,c"] {
+        assert_ne!(send(&enforced(), get_from(PEER, path)).await.status, 400, "{path}");
+    }
+}
+
+#[tokio::test]
 async fn what_people_send_reaches_the_handler_byte_for_byte() {
     let app = enforced();
     for (content_type, body) in [

@@ -10,9 +10,17 @@ use super::{Field, Location};
 /// Who looks at values, one at a time, until it has seen enough.
 pub(super) type See<'a> = dyn FnMut(Field<'_>, &[u8]) -> ControlFlow<()> + 'a;
 
-/// The path as one value: what a segment is, another may tell.
+/// The path as one value, and where it is more than names, its segments: each may be a parameter.
 pub(super) fn path(uri: &Uri, see: &mut See<'_>) -> ControlFlow<()> {
-    see(Field { location: Location::Path, name: "" }, &decoded(uri.path().as_bytes()))
+    let field = Field { location: Location::Path, name: "" };
+    let path = uri.path().as_bytes();
+    see(field, &decoded(path))?;
+    let is_odd = |byte: &u8| !(byte.is_ascii_alphanumeric() || b"/-_.~".contains(byte));
+    if !path.iter().any(is_odd) {
+        return ControlFlow::Continue(());
+    }
+    let mut segments = path.split(|byte| *byte == b'/').filter(|segment| segment.iter().any(is_odd));
+    segments.try_for_each(|segment| see(field, &decoded(segment)))
 }
 
 /// Names and values of a query or a form.
@@ -78,7 +86,8 @@ mod tests {
         let query = b"a=1&b%20c=x+y%2B%2527&=z&flag&&d=e=f";
         let expected = ["=a", "a=1", "=b c", "b c=x y+%27", "=", "=z", "=flag", "=d", "d=e=f"];
         assert_eq!(seen(|see| pairs(query, Location::Query, see)), expected);
-        assert_eq!(seen(|see| path(&"/a%20b/c+d?e".parse().unwrap(), see)), ["=/a b/c+d"]);
+        assert_eq!(seen(|see| path(&"/a%20b/c+d?e".parse().unwrap(), see)), ["=/a b/c+d", "=a b", "=c+d"]);
+        assert_eq!(seen(|see| path(&"/a-b/c_1.d~/".parse().unwrap(), see)), ["=/a-b/c_1.d~/"]);
     }
 
     #[test]

@@ -17,12 +17,14 @@ pub(super) struct Look<'a> {
     summary: &'a Summary,
     facts: &'a Facts,
     noted: usize,
+    /// What the path was found to be: its segments are looked at too, and are no other finding.
+    in_path: [bool; Class::ALL.len()],
     refused: Option<Response>,
 }
 
 impl<'a> Look<'a> {
     pub(super) const fn new(settings: &'a Settings, summary: &'a Summary, facts: &'a Facts) -> Self {
-        Self { settings, summary, facts, noted: 0, refused: None }
+        Self { settings, summary, facts, noted: 0, in_path: [false; Class::ALL.len()], refused: None }
     }
 
     /// The answer, if one was enforced.
@@ -60,12 +62,14 @@ impl<'a> Look<'a> {
         let mut inspector = *inspector;
         for class in Class::ALL {
             let is_allowed = || allowances.iter().any(|allowance| allowance.allows(class, field, self.facts));
-            if modes[class as usize] == Mode::Off || is_allowed() {
+            let is_known = field.location == Location::Path && self.in_path[class as usize];
+            if is_known || modes[class as usize] == Mode::Off || is_allowed() {
                 inspector = inspector.class(class, Sensitivity::Off);
             }
         }
         while let Some(verdict) = inspector.verdict(scores) {
             let class = verdict.class();
+            self.in_path[class as usize] |= field.location == Location::Path;
             self.found(field, &class.name().into(), verdict.rule(), Some(verdict.offset()), modes[class as usize])?;
             inspector = inspector.class(class, Sensitivity::Off);
         }
