@@ -70,8 +70,10 @@ where
         let (mut head, body) = request.into_parts();
         let mut facts = Facts::of(&mut head);
         if !names::are_readable(&head.headers) {
+            // A `Form` of a GET is in the query.
+            let uri = head.uri.clone();
             let read = E::from_request(Request::from_parts(head, body), state).await;
-            return checked(read, || Value::Null, &mut facts);
+            return checked(read, || names::of_pairs(uri.query().unwrap_or_default()), &mut facts);
         }
         // Kept, for the names in it.
         let headers = head.headers.clone();

@@ -220,14 +220,15 @@ impl InspectLayer {
 
     /// What a stack says of it: the most that happens to what is found, and to which classes what.
     pub(crate) fn describe(&self) -> (Mode, String) {
-        let Settings { inspector, modes, allowances, rules, largest, .. } = &*self.settings;
+        let Settings { inspector, modes, allowances, rules, largest, refuses_larger, .. } = &*self.settings;
         let classes = Class::ALL.map(|class| {
             let strict = if inspector.sensitivity(class) == Sensitivity::Strict { " (strict)" } else { "" };
             format!("{} {}{strict}", class.name(), modes[class as usize])
         });
         let strongest = modes.iter().copied().max().unwrap_or(Mode::Off);
         let own = format!("{} allowed places, {} rules of one's own", allowances.len(), rules.len());
-        (strongest, format!("{}; {largest} bytes of a body; {own}", classes.join(", ")))
+        let most = if *refuses_larger { "at most" } else { "the first" };
+        (strongest, format!("{}; {most} {largest} bytes of a body; {own}", classes.join(", ")))
     }
 }
 

@@ -28,6 +28,13 @@ struct Item {
     count: u32,
 }
 
+#[derive(Debug, Deserialize, Serialize, Validate)]
+struct Wish {
+    #[serde(rename = "maxPrice")]
+    #[garde(range(min = 1))]
+    max_price: u32,
+}
+
 const fn one() -> u32 {
     1
 }
@@ -49,6 +56,7 @@ struct Order {
 fn routes() -> Router {
     Router::new()
         .route("/orders", post(|Valid(Json(order)): Valid<Json<Order>>| async { Json(order) }))
+        .route("/search", get(|Valid(Form(wish)): Valid<Form<Wish>>| async { Json(wish) }))
         .route("/form", post(|Valid(Form(item)): Valid<Form<Item>>| async { Json(item) }))
         .route("/items", get(|Valid(Query(item)): Valid<Query<Item>>| async { Json(item) }))
         .route("/items/{name}", get(|item: Valid<Path<Item>>, body: String| async move { item.name.clone() + &body }))
@@ -86,6 +94,7 @@ async fn every_extractor_of_a_value_can_be_held_to_its_rules() {
     for (method, path, content_type, body, status, pointer) in [
         ("POST", "/form", form, "name=pen&count=2", 200, ""),
         ("POST", "/form", form, "name=pen&count=0", 400, "/count"),
+        ("GET", "/search?maxPrice=0", "", "", 400, "/maxPrice"),
         ("GET", "/items?name=pen", "", "", 200, ""),
         ("GET", "/items?name=", "", "", 400, "/name"),
         ("GET", "/items/pen", "", "and a body", 200, ""),
