@@ -203,6 +203,17 @@ mod tests {
     }
 
     #[test]
+    fn every_beginning_of_json_is_json_as_far_as_it_goes() {
+        let document =
+            "{\"a\":[-1.5e-3,true,null,\"\\ud83d\\ude00\\\\\\\"\",{}],\"\u{e9}\\n\":{\"\u{1f600}\":\"end\"} }"
+                .as_bytes();
+        for end in 0..=document.len() {
+            let read = walk(&document[..end], Location::Json, "", &mut |_, _| ControlFlow::Continue(()));
+            assert_eq!(read, ControlFlow::Continue(true), "{end}");
+        }
+    }
+
+    #[test]
     fn who_has_seen_enough_sees_no_more() {
         assert_eq!(seen(r#"["a","stop","b"]"#), (vec!["=a".to_owned(), "=stop".to_owned()], ControlFlow::Break(())));
     }
