@@ -6,11 +6,19 @@
 //!
 //! A line is a JSON object with `class` (`sqli`, `xss`, `traversal`, `cmdi`, `benign`), `tier` or, of what is benign, `sub` (its kind),
 //! `location` and `payload` (or `payload_b64`, which then is the truth, or `parts`, of which one suffices). With `--lines`, files are
-//! plain text and each line is a value. `--misses` lists what was judged wrongly, `--json` prints one object.
+//! plain text and each line is a value, of which none is meant to be an attack: a day of one's own. `--misses` lists what was judged
+//! wrongly (with `--strict`, what strict judges wrongly), `--json` prints one object.
 
 #![expect(clippy::cast_precision_loss, reason = "figures for people")]
 
-use std::{collections::BTreeMap, error::Error, fs, hint::black_box, time::Instant};
+use std::{
+    collections::BTreeMap,
+    error::Error,
+    fs,
+    hint::black_box,
+    io::{self, ErrorKind, Write as _},
+    time::Instant,
+};
 
 use palisade::inspect::{Class, Inspector, Location, Scores, Sensitivity};
 use serde_json::{Value, json};
@@ -26,7 +34,7 @@ struct Input {
 
 impl Input {
     fn is_benign(&self) -> bool {
-        self.class == "benign"
+        self.class == "benign" || self.class == LINE
     }
 
     fn scores(&self, inspector: Inspector) -> Vec<Scores> {
@@ -46,17 +54,39 @@ impl Count {
     }
 }
 
+/// The class of plain lines.
+const LINE: &str = "line";
+const FLAGS: [&str; 4] = ["--json", "--lines", "--misses", "--strict"];
+
 type Table = BTreeMap<String, BTreeMap<String, Count>>;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let (flags, files): (Vec<String>, Vec<String>) = std::env::args().skip(1).partition(|word| word.starts_with("--"));
+    let unknown = flags.iter().find(|flag| !FLAGS.contains(&flag.as_str()));
+    if unknown.is_some() || files.is_empty() {
+        return Err(format!("inspect FILE.. [{}]", FLAGS.join("] [")).into());
+    }
+    match told(&flags, &files) {
+        // Whoever reads has seen enough.
+        Err(error) if error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == ErrorKind::BrokenPipe) => {
+            Ok(())
+        }
+        told => told,
+    }
+}
+
+fn told(flags: &[String], files: &[String]) -> Result<(), Box<dyn Error>> {
     let has = |flag: &str| flags.iter().any(|other| other == flag);
+    let mut out = io::BufWriter::new(io::stdout().lock());
     let mut inputs = Vec::new();
-    for file in &files {
-        let text = fs::read(file)?;
-        let lines = text.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
-        for line in lines {
-            inputs.push(if has("--lines") { plain(line) } else { object(&serde_json::from_slice(line)?)? });
+    for file in files {
+        let text = fs::read(file).map_err(|error| format!("{file}: {error}"))?;
+        for (number, line) in text.split(|byte| *byte == b'\n').enumerate() {
+            let line = line.strip_suffix(b"\r").unwrap_or(line);
+            if !line.is_empty() {
+                let input = if has("--lines") { Ok(plain(line)) } else { object(line) };
+                inputs.push(input.map_err(|error| format!("{file}:{}: {error}", number + 1))?);
+            }
         }
     }
     let inspector = Inspector::all(Sensitivity::Strict);
@@ -74,7 +104,7 @@ fn main() -> Result<(), Box<dyn Error>> {
                 let why = verdict.map_or("missed", |verdict| verdict.rule());
                 let points = Class::ALL.map(|class| scores.iter().map(|scores| scores.of(class)).max().unwrap_or(0));
                 let texts: Vec<_> = input.values.iter().map(|(_, value)| String::from_utf8_lossy(value)).collect();
-                println!("{:9} {:9} {why:20} {points:?} {} {texts:?}", input.class, input.kind, input.id);
+                writeln!(out, "{:9} {:9} {why:20} {points:?} {} {texts:?}", input.class, input.kind, input.id)?;
             }
         }
     }
@@ -94,33 +124,33 @@ fn main() -> Result<(), Box<dyn Error>> {
             "default": default, "strict": strict,
             "ns_per_100_benign_bytes": per_100, "benign_mb_per_s": megabytes, "ns_per_attack": per_attack,
         });
-        println!("{object}");
-        return Ok(());
+        writeln!(out, "{object}")?;
+        return Ok(out.flush()?);
     }
     for (tier, table) in &tables {
-        println!("\n{tier:?}: refused of all");
+        writeln!(out, "\n{tier:?}: refused of all")?;
         for (class, kinds) in table {
             for (kind, count) in kinds {
-                println!("{class:>10} {kind:<20} {:>6} / {:<6} {:>8.3} %", count.refused, count.total, count.percent());
+                let Count { refused, total } = count;
+                writeln!(out, "{class:>10} {kind:<20} {refused:>6} / {total:<6} {:>8.3} %", count.percent())?;
             }
         }
     }
-    println!("\n{per_100:.0} ns per 100 benign bytes, {megabytes:.0} MB/s; {per_attack:.0} ns per attack");
-    Ok(())
+    writeln!(out, "\n{per_100:.0} ns per 100 benign bytes, {megabytes:.0} MB/s; {per_attack:.0} ns per attack")?;
+    Ok(out.flush()?)
 }
 
 fn plain(line: &[u8]) -> Input {
-    Input {
-        id: String::new(),
-        class: "line".into(),
-        kind: "line".into(),
-        values: vec![(Location::Form, line.to_vec())],
-    }
+    Input { id: String::new(), class: LINE.into(), kind: LINE.into(), values: vec![(Location::Form, line.to_vec())] }
 }
 
-fn object(line: &Value) -> Result<Input, Box<dyn Error>> {
+fn object(line: &[u8]) -> Result<Input, Box<dyn Error>> {
+    let line: Value = serde_json::from_slice(line)?;
     let text = |field: &str| line[field].as_str().unwrap_or_default();
     let class = text("class").to_owned();
+    if class.is_empty() {
+        return Err("no `class`; plain text is read with --lines".into());
+    }
     let values = if let Some(parts) = line["parts"].as_array() {
         let texts = parts
             .iter()

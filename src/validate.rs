@@ -24,8 +24,11 @@
 //! let app: Router = Router::new().route("/users", post(sign_up));
 //! ```
 //!
+//! It needs `garde` (0.23, with its feature `derive`) and `serde` beside palisade with its feature `validate`.
+//!
 //! **The rule.** What breaks a rule is a 400 `validation-failed`, whose `errors` name each field by its JSON pointer (RFC 6901), as the client
-//! called it, with what is wrong with it, and never what it was. What cannot be read at all is refused by the extractor inside, as a
+//! called it, with what is wrong with it, and never what it was. serde's `rename` and `flatten` are seen through, and so are aliases of
+//! the same letters (`userName`); a field that is sent by an alias of other letters is named as the struct names it. What cannot be read at all is refused by the extractor inside, as a
 //! problem too. Of two crates that do this, garde is the one whose errors keep the path to a field as data.
 
 mod names;
@@ -33,9 +36,10 @@ pub mod rules;
 
 use std::ops::Deref;
 
-use axum::extract::{FromRequest, FromRequestParts, Request};
+use axum::extract::{FromRequest, FromRequestParts, RawPathParams, Request};
 use axum_core::response::IntoResponse;
 use bytes::Bytes;
+use futures_util::FutureExt as _;
 use garde::{Report, Validate};
 use http::request::Parts;
 use serde_json::Value;
@@ -66,8 +70,10 @@ where
         let (mut head, body) = request.into_parts();
         let mut facts = Facts::of(&mut head);
         if !names::are_readable(&head.headers) {
+            // A `Form` of a GET is in the query.
+            let uri = head.uri.clone();
             let read = E::from_request(Request::from_parts(head, body), state).await;
-            return checked(read, || Value::Null, &mut facts);
+            return checked(read, || names::of_pairs(uri.query().unwrap_or_default()), &mut facts);
         }
         // Kept, for the names in it.
         let headers = head.headers.clone();
@@ -88,7 +94,12 @@ where
     async fn from_request_parts(head: &mut Parts, state: &S) -> Result<Self, Response> {
         let mut facts = Facts::of(head);
         let read = E::from_request_parts(head, state).await;
-        checked(read, || names::of_pairs(head.uri.query().unwrap_or_default()), &mut facts)
+        let sent = || {
+            let in_path = RawPathParams::from_request_parts(head, state).now_or_never().and_then(Result::ok);
+            let in_path: Vec<_> = in_path.iter().flatten().map(|(name, _)| name.to_owned()).collect();
+            names::of_target(in_path, head.uri.query().unwrap_or_default())
+        };
+        checked(read, sent, &mut facts)
     }
 }
 

@@ -1,6 +1,9 @@
 //! Which HTML is kept, said by the operator.
 
-use std::collections::{HashMap, HashSet};
+use std::{
+    borrow::Cow,
+    collections::{HashMap, HashSet},
+};
 
 use ammonia::{Builder, UrlRelative};
 
@@ -49,9 +52,32 @@ const DANGEROUS_ELEMENTS: [&str; 38] = [
     "xmp",
 ];
 
-/// What runs, or changes what a page's own scripts and styles find.
-const DANGEROUS_ATTRIBUTES: [&str; 12] =
-    ["action", "autofocus", "background", "form", "formaction", "id", "is", "name", "ping", "srcdoc", "style", "xmlns"];
+/// What runs, changes what a page's own scripts and styles find, or holds addresses that are not held against the schemes.
+const DANGEROUS_ATTRIBUTES: [&str; 23] = [
+    "action",
+    "archive",
+    "attributionsrc",
+    "autofocus",
+    "background",
+    "classid",
+    "codebase",
+    "dynsrc",
+    "form",
+    "formaction",
+    "id",
+    "imagesrcset",
+    "is",
+    "longdesc",
+    "lowsrc",
+    "manifest",
+    "name",
+    "ping",
+    "profile",
+    "srcdoc",
+    "srcset",
+    "style",
+    "xmlns",
+];
 
 const DANGEROUS_SCHEMES: [&str; 8] =
     ["about", "blob", "data", "file", "filesystem", "javascript", "livescript", "vbscript"];
@@ -92,7 +118,7 @@ impl HtmlBuilder {
         self
     }
 
-    /// Whether an address may lead to the same site.
+    /// Whether an address may lead to the same site: `/b`, `c?d`, `#e`, but not `//elsewhere`.
     pub fn relative_links(mut self, allowed: bool) -> Self {
         self.relative = allowed;
         self
@@ -133,9 +159,17 @@ impl HtmlBuilder {
             .tags(self.elements)
             .tag_attributes(self.attributes)
             .url_schemes(self.schemes)
-            .url_relative(if self.relative { UrlRelative::PassThrough } else { UrlRelative::Deny });
+            .url_relative(if self.relative { UrlRelative::Custom(Box::new(same_site)) } else { UrlRelative::Deny });
         Ok(Html::of(rules))
     }
+}
+
+/// An address without a scheme, unless it names a host (WHATWG URL, 4.4: blanks go, a backslash is a slash).
+fn same_site(address: &str) -> Option<Cow<'_, str>> {
+    let letters =
+        address.trim_start_matches(|letter| letter <= ' ').chars().filter(|letter| !"\t\n\r".contains(*letter));
+    let slashes = letters.take(2).filter(|letter| matches!(letter, '/' | '\\')).count();
+    (slashes < 2).then_some(Cow::Borrowed(address))
 }
 
 /// As it is compared: a name in capitals would never be met.
@@ -160,6 +194,46 @@ mod tests {
         let cleaned = html.clean("<em title=x>a</em><strong>b</strong><a href=/c>c</a><a href=mailto:d>d</a>").unwrap();
         let rel = "rel=\"noopener noreferrer nofollow ugc\"";
         assert_eq!(&*cleaned, format!("<em>a</em>b<a href=\"/c\" {rel}>c</a><a {rel}>d</a>"));
+    }
+
+    #[test]
+    fn an_address_of_the_same_site_names_no_host() {
+        let html = Html::builder()
+            .elements(["img"])
+            .attributes("img", ["src"])
+            .schemes(["https"])
+            .relative_links(true)
+            .build()
+            .unwrap();
+        for kept in ["/a", "a//b", "a/b?c=//d", "?a", "#a", "./a", "../a", "https://a/b", ""] {
+            assert_eq!(&*html.clean(&format!("<img src=\"{kept}\">")).unwrap(), format!("<img src=\"{kept}\">"));
+        }
+        for left in [
+            "//a",
+            "\\\\a",
+            "/\\a",
+            "/\t/a",
+            " //a",
+            "\n/\n/a",
+            "///a",
+            "&#47;/a",
+            "http://a",
+            "javascript:a",
+            "//a@b",
+            "\u{1}//a",
+        ] {
+            assert_eq!(&*html.clean(&format!("<img src=\"{left}\">")).unwrap(), "<img>", "{left:?}");
+        }
+    }
+
+    #[test]
+    fn an_attribute_with_addresses_that_nobody_looks_at_is_not_to_be_had() {
+        for attribute in ["srcset", "imagesrcset", "lowsrc", "ping", "attributionsrc"] {
+            assert!(Html::builder().elements(["img"]).attributes("img", [attribute]).build().is_err(), "{attribute}");
+        }
+        let picture =
+            Html::rich().clean("<img srcset='javascript:a 1x' src=a><video poster='javascript:a'></video>").unwrap();
+        assert_eq!(&*picture, "<img src=\"a\">");
     }
 
     #[test]

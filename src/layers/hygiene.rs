@@ -3,8 +3,8 @@
 //! **The rule.** A path is refused with 400 `malformed-request` when it holds, plain or percent-encoded and up to twice
 //! encoded: a NUL or another control character, a `..` or `.` segment, an encoded slash, a backslash; or a `%` that two
 //! hex digits do not follow, bytes that are no UTF-8 (overlong dots and slashes), or escapes encoded three times. Servers,
-//! proxies and file systems disagree about each of these. A query may hold encoded control characters (a text with line
-//! breaks is a good query), but no NUL. Refused too: two `Host` lines (RFC 9112, 3.2), two `Content-Length` lines or one beside
+//! proxies and file systems disagree about each of these. A query may hold all of it, encoded: no two readers make two things of it, and
+//! what it means is inspection's to ask. Refused too: two `Host` lines (RFC 9112, 3.2), two `Content-Length` lines or one beside
 //! `Transfer-Encoding` (6.3), and the name of a header with other characters than letters, digits, `-`, `_` and `.`, which
 //! nobody's has (RFC 9110, 16.3.2.1, advises the first three; gRPC adds the others).
 //!
@@ -156,7 +156,7 @@ impl Fault {
             Self::HeaderName => ("header-name", "The name of a header holds an unusual character."),
             Self::TwoHosts => ("two-hosts", "The request names more than one host."),
             Self::TwoLengths => ("two-lengths", "The request tells the length of its body in two ways."),
-            Self::Nul => ("nul", "The target holds a NUL."),
+            Self::Nul => ("nul", "The path holds a NUL."),
             Self::Control => ("control-character", "The path holds a control character."),
             Self::DotSegment => ("dot-segment", "The path holds a `.` or `..` segment."),
             Self::Backslash => ("backslash", "The path holds a backslash."),

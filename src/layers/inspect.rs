@@ -1,11 +1,13 @@
 //! Looks at what a request brings, and says where it looks like an attack: SQL injection, cross-site scripting, path traversal, command
 //! injection.
 //!
-//! **The rule.** Every value is looked at where it stands, decoded: the path, names and values of the query, cookies, `User-Agent` and `Referer`
+//! **The rule.** Every value is looked at where it stands, decoded: the path and its segments, names and values of the query, cookies, `User-Agent` and `Referer`
 //! (or the headers that are [named](InspectLayer::headers)), and of a body the fields of a form, the keys and strings of JSON, the
 //! fields and file names of a multipart form, or a text. Of a body that is as much as [`InspectLayer::largest`] says, 256 KiB unless it
-//! does; the rest streams on unseen. What is compressed or of another type passes as it is. The handler is given the same bytes,
-//! whatever they are: nothing is ever rewritten.
+//! does; the rest streams on unseen. What is compressed, of another type (HTML and XML are) or in a file of a form passes as it is: a
+//! handler that takes a field of a form for a text must see that it has no `file_name`, which the client gives or not. What is no JSON as
+//! far as it goes is looked at as a text, and so is a form whose parts cannot be told. The handler is given the same bytes, whatever
+//! they are: nothing is ever rewritten.
 //!
 //! What is found is one decision of the guard `inspect`, with the class for its policy, and a count in the
 //! [summary](InspectLayer::summary) by class, rule, route and field; never the value. In [`Mode::Report`], which it begins in, the request goes
@@ -26,6 +28,8 @@
 //! the service knows.
 
 mod body;
+mod charset;
+mod content;
 mod engine;
 mod json;
 mod known;
@@ -49,11 +53,11 @@ use http_body::Body as _;
 use serde_json::Value;
 use tower_layer::Layer;
 
+use self::{content::Content, known::Known, look::Look, overheard::Overheard, place::Allowance, summary::Summary};
 pub use self::{
     engine::{Class, Inspector, Location, Scores, Sensitivity, Verdict},
     place::{Field, Place},
 };
-use self::{known::Known, leaves::Content, look::Look, overheard::Overheard, place::Allowance, summary::Summary};
 use crate::{
     Facts, Kind, Mode, Rejection, Response,
     decision::{Label, object},
@@ -82,6 +86,11 @@ struct Settings {
     /// Clean by these settings.
     known: Arc<Known>,
 }
+
+/// Left in the extensions of a request whose body was looked at in part, where a class is enforced: what comes behind
+/// [`largest`](InspectLayer::largest) is for the handler to judge.
+#[derive(Debug, Clone, Copy)]
+pub struct PartlyInspected(());
 
 /// A rule of the user's own.
 #[derive(Clone)]
@@ -152,7 +161,7 @@ impl InspectLayer {
     }
 
     /// A rule of one's own: whether it objects to a value. The name is that of its decisions and a label in metrics. It is asked of
-    /// every value.
+    /// every value. If it panics, the request is refused with 500 where rules are enforced, and goes on where they are reported.
     ///
     /// ```
     /// use palisade::inspect::{Field, InspectLayer};
@@ -184,7 +193,7 @@ impl InspectLayer {
     }
 
     /// Whether a body that is larger than what is looked at is refused with 413, where a class is enforced. Otherwise its rest streams on
-    /// unseen, and the summary counts it.
+    /// unseen; the summary counts it, and the handler finds [`PartlyInspected`].
     #[must_use]
     pub fn refuse_larger(self, refused: bool) -> Self {
         self.edit(|settings| settings.refuses_larger = refused)
@@ -197,7 +206,7 @@ impl InspectLayer {
     }
 
     /// What was found since the start, as JSON: `findings` with `class`, `rule`, `route`, `location`, `field`, `mode` and `count`, the most
-    /// frequent first, 500 rows at most; and how many `bodies` were `inspected`, `partly`, or `passed` for want of a known type.
+    /// frequent first, some 1000 rows at most (past 500 the field is `overflow`); and how many `bodies` were `inspected`, `partly`, or `passed` for want of a known type.
     pub fn summary(&self) -> Value {
         self.summary.told()
     }
@@ -211,14 +220,15 @@ impl InspectLayer {
 
     /// What a stack says of it: the most that happens to what is found, and to which classes what.
     pub(crate) fn describe(&self) -> (Mode, String) {
-        let Settings { inspector, modes, allowances, rules, largest, .. } = &*self.settings;
+        let Settings { inspector, modes, allowances, rules, largest, refuses_larger, .. } = &*self.settings;
         let classes = Class::ALL.map(|class| {
             let strict = if inspector.sensitivity(class) == Sensitivity::Strict { " (strict)" } else { "" };
             format!("{} {}{strict}", class.name(), modes[class as usize])
         });
         let strongest = modes.iter().copied().max().unwrap_or(Mode::Off);
         let own = format!("{} allowed places, {} rules of one's own", allowances.len(), rules.len());
-        (strongest, format!("{}; {largest} bytes of a body; {own}", classes.join(", ")))
+        let most = if *refuses_larger { "at most" } else { "the first" };
+        (strongest, format!("{}; {most} {largest} bytes of a body; {own}", classes.join(", ")))
     }
 }
 
@@ -256,7 +266,15 @@ impl WaitingGuard for InspectLayer {
                 self.summary.passed.fetch_add(1, Relaxed);
                 Now::Decided(ControlFlow::Continue(((), body)))
             }
-            Some(_) if self.settings.enforces() => Now::Wait(body),
+            Some(_) if self.settings.enforces() => {
+                // What announces itself as too large is not asked for.
+                let announced =
+                    head.headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
+                match self.refuse_larger_than(announced.unwrap_or(0), head) {
+                    ControlFlow::Break(refused) => Now::Decided(ControlFlow::Break(refused)),
+                    ControlFlow::Continue(()) => Now::Wait(body),
+                }
+            }
             Some(content) => {
                 let overheard = Overheard::new(self.clone(), Facts::of(head), content);
                 Now::Decided(ControlFlow::Continue(((), overheard.listen(body))))
@@ -265,18 +283,16 @@ impl WaitingGuard for InspectLayer {
     }
 
     async fn wait(&self, head: &mut Parts, body: Body) -> ControlFlow<Response, ((), Body)> {
-        let Settings { largest, deadline, refuses_larger, .. } = *self.settings;
+        let Settings { largest, deadline, .. } = *self.settings;
         let Some(content) = Content::of(&head.headers) else { return ControlFlow::Continue(((), body)) };
         let (read, is_late) = body::read(body, largest, deadline).await;
         if is_late {
             let late = Rejection::new(Kind::RequestTimeout).detail("The body came too slowly.");
             object(head, Mode::Enforce, "inspect", "deadline", late)?;
         }
-        if read.is_part() && refuses_larger {
-            let large = Rejection::new(Kind::PayloadTooLarge)
-                .detail(format!("The body may have at most {largest} bytes here."))
-                .member("limitBytes", largest);
-            object(head, Mode::Enforce, "inspect", "largest", large)?;
+        self.refuse_larger_than(read.bytes.len(), head)?;
+        if read.is_part() {
+            head.extensions.insert(PartlyInspected(()));
         }
         match self.look_at_body(&content, &read.bytes, read.is_part(), &Facts::of(head)) {
             Some(refused) => ControlFlow::Break(refused),
@@ -294,11 +310,26 @@ impl InspectLayer {
     }
 
     fn look_at_body(&self, content: &Content, body: &[u8], is_part: bool, facts: &Facts) -> Option<Response> {
-        let counted = if is_part { &self.summary.part } else { &self.summary.whole };
+        let counted = match (content.is_hidden(body), is_part) {
+            (true, _) => &self.summary.passed,
+            (false, true) => &self.summary.part,
+            (false, false) => &self.summary.whole,
+        };
         counted.fetch_add(1, Relaxed);
         let mut look = Look::new(&self.settings, &self.summary, facts);
         let _ = content.values(body, &mut |field, value| look.at(field, value));
         look.refused()
+    }
+
+    fn refuse_larger_than(&self, length: usize, head: &mut Parts) -> ControlFlow<Response> {
+        let Settings { largest, refuses_larger, .. } = *self.settings;
+        if !refuses_larger || length <= largest {
+            return ControlFlow::Continue(());
+        }
+        let large = Rejection::new(Kind::PayloadTooLarge)
+            .detail(format!("The body may have at most {largest} bytes here."))
+            .member("limitBytes", largest);
+        object(head, Mode::Enforce, "inspect", "largest", large)
     }
 
     fn values_of(&self, head: &Parts, see: &mut leaves::See<'_>) -> ControlFlow<()> {

@@ -3,14 +3,18 @@
 //! Each takes a text and says what is wrong with it, never what it was. They are for data that a client chose and that goes
 //! on as a name, a path or a text; a query still has its parameters bound, and a page its text escaped.
 
+mod invisible;
+mod password;
+
 use garde::{Error, Result};
 
+use self::{invisible::is_invisible, password::Effort};
 use crate::inspect::{Class, Inspector, Location, Sensitivity};
 
 /// One name of a file, wherever it is written.
 ///
-/// No separator, no control or invisible character, nothing that Windows takes for a device or a stream, none of `< > : " | ? *`, no dot
-/// at its start, no dot or space at its end, at most 255 bytes.
+/// No separator, no control or invisible character (such as joiners and marks of direction), nothing that Windows takes for a device or a
+/// stream, none of `< > : " | ? *`, no dot at its start, no dot at its end, no blank at either, at most 255 bytes.
 ///
 /// # Errors
 /// Which of these it breaks.
@@ -31,8 +35,9 @@ pub fn safe_relative_path<T: AsRef<str>, C>(path: &T, _: &C) -> Result {
 
 /// A password that is not guessed among the first: so many characters, without those that a pattern adds.
 ///
-/// A character that repeats the one before it or goes one further (`aaa`, `1234`, `qwerty`) does not count, nor does a word
-/// that passwords are made of (`password`, `letmein`) count for more than one. There are no demands of digits and capitals, as
+/// A piece that came before does not count for its length (`hunterhunter` is as long as `hunter`). Half of it must be to find: a character
+/// that repeats the one before it or stands beside it (`aaa`, `1234`, `qwerty`, `1qaz2wsx`) is not, nor is a word that passwords are
+/// made of (`password`, `letmein`) more than one. There are no demands of digits and capitals, as
 /// NIST SP 800-63B-4 (3.1.1.2) has it; it advises 15 characters where a password is all that is asked for, and at least 8 where it is not. More
 /// than 1024 bytes is no password.
 pub fn password<T: AsRef<str>, C>(shortest: usize) -> impl Fn(&T, &C) -> Result {
@@ -44,22 +49,29 @@ pub fn password<T: AsRef<str>, C>(shortest: usize) -> impl Fn(&T, &C) -> Result 
         if password.chars().count() < shortest {
             return Err(Error::new(format_args!("is shorter than {shortest} characters")));
         }
-        broken((unguessable(password) < shortest.div_ceil(2)).then_some("is easily guessed"))
+        let Effort { length, to_find } = Effort::of(password);
+        broken((length < shortest || to_find < shortest.div_ceil(2)).then_some("is easily guessed"))
     }
 }
 
-/// Plain text: nothing that a browser could take for the beginning of a tag, a comment or an entity. `1 < 2` and `<3` pass.
+/// Plain text: nothing that a browser could take for the beginning of a tag or a comment, and no entity.
+///
+/// An entity without its `;` is one where it stands for a sign of markup (`&lt`). `1 < 2`, `<3` and `?a=1&copy=2` pass; `&copy;` and `&#60`
+/// do not.
 ///
 /// # Errors
 /// That it has markup in it.
 pub fn no_markup<T: AsRef<str>, C>(text: &T, _: &C) -> Result {
+    // What browsers read without its end (HTML, 13.5) and what makes markup.
+    const SIGNS: [&[u8]; 8] = [b"lt", b"LT", b"gt", b"GT", b"amp", b"AMP", b"quot", b"QUOT"];
     let bytes = text.as_ref().as_bytes();
     let begins = |place: usize| match (bytes[place], bytes.get(place + 1)) {
         (b'<', Some(next)) => next.is_ascii_alphabetic() || b"/!?".contains(next),
         (b'&', Some(b'#')) => true,
         (b'&', Some(_)) => {
-            let name = bytes[place + 1..].iter().take_while(|byte| byte.is_ascii_alphanumeric()).count();
-            name > 0 && bytes.get(place + 1 + name) == Some(&b';')
+            let behind = &bytes[place + 1..];
+            let name = behind.iter().take_while(|byte| byte.is_ascii_alphanumeric()).count();
+            name > 0 && behind.get(name) == Some(&b';') || SIGNS.iter().any(|sign| behind.starts_with(sign))
         }
         _ => false,
     };
@@ -85,7 +97,7 @@ fn broken(fault: Option<&str>) -> Result {
 
 fn file_name_fault(name: &str) -> Option<&'static str> {
     // What Windows opens a device for, whatever stands behind the first dot.
-    const DEVICES: [&str; 6] = ["con", "prn", "aux", "nul", "conin$", "conout$"];
+    const DEVICES: [&str; 7] = ["con", "prn", "aux", "nul", "conin$", "conout$", "clock$"];
     let stem = name.split('.').next().unwrap_or_default().trim_end().to_ascii_lowercase();
     let numbered = ["com", "lpt"].iter().any(|device| {
         stem.strip_prefix(device).is_some_and(|rest| rest.chars().count() == 1 && rest.contains(is_device_digit))
@@ -96,11 +108,11 @@ fn file_name_fault(name: &str) -> Option<&'static str> {
         Some("has a name longer than 255 bytes")
     } else if name.starts_with('.') {
         Some("has a name that starts with a dot")
-    } else if name.ends_with(['.', ' ']) || name.starts_with(' ') {
+    } else if name.ends_with('.') || name.starts_with(char::is_whitespace) || name.ends_with(char::is_whitespace) {
         Some("has a name that ends with a dot, or begins or ends with a space")
     } else if name.contains(['/', '\\', '<', '>', ':', '"', '|', '?', '*']) {
         Some(r#"has a name with one of / \ < > : " | ? *"#)
-    } else if name.contains(is_hidden) {
+    } else if name.contains(is_invisible) {
         Some("has a name with a character that cannot be seen")
     } else if numbered || DEVICES.contains(&&*stem) {
         Some("has the name of a device")
@@ -111,40 +123,6 @@ fn file_name_fault(name: &str) -> Option<&'static str> {
 
 fn is_device_digit(digit: char) -> bool {
     digit.is_ascii_digit() || "\u{b9}\u{b2}\u{b3}".contains(digit)
-}
-
-/// Control characters, and what changes how others are shown.
-fn is_hidden(character: char) -> bool {
-    character.is_control()
-        || matches!(character, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}')
-}
-
-/// How many of its characters somebody who guesses has to find.
-fn unguessable(password: &str) -> usize {
-    /// What people make passwords of, most of all; a public list begins with these whichever it is.
-    const WORDS: [&str; 14] = [
-        "password", "passwort", "passw0rd", "p@ssword", "letmein", "welcome", "iloveyou", "admin", "login", "monkey",
-        "dragon", "master", "secret", "princess",
-    ];
-    const ROWS: [&str; 4] = ["1234567890", "qwertyuiop", "asdfghjkl", "zxcvbnm"];
-    let mut rest = password.to_lowercase();
-    for word in WORDS {
-        rest = rest.replace(word, "\u{1}");
-    }
-    let goes_on = |before: char, next: char| {
-        let neighbours = |row: &&str| match (row.find(before), row.find(next)) {
-            (Some(before), Some(next)) => before.abs_diff(next) <= 1,
-            _ => false,
-        };
-        u32::from(before).abs_diff(u32::from(next)) <= 1 || ROWS.iter().any(neighbours)
-    };
-    let mut before = None;
-    let mut counted = 0;
-    for character in rest.chars() {
-        counted += usize::from(!before.is_some_and(|before| goes_on(before, character)));
-        before = Some(character);
-    }
-    counted
 }
 
 #[cfg(test)]
@@ -175,6 +153,8 @@ mod tests {
                 "com",
                 "com10",
                 "a..b",
+                "shot 9.41.00\u{202f}AM.png",
+                "clock.txt",
                 "-rf",
             ],
             &[
@@ -191,6 +171,8 @@ mod tests {
                 "lpt1",
                 "COM\u{b9}.x",
                 "aux .txt",
+                "clock$",
+                "CLOCK$.log",
                 "a.",
                 "a ",
                 " a",
@@ -198,6 +180,13 @@ mod tests {
                 "a\nb",
                 "a\u{202e}gpj.exe",
                 "\u{feff}a",
+                "a\u{61c}.txt",
+                "invoice\u{ad}.pdf",
+                "a\u{180e}b",
+                "a\u{3164}",
+                "a\u{e0041}",
+                "a\u{a0}",
+                "\u{3000}a",
                 "a?",
                 "a*",
                 "<a>",
@@ -241,6 +230,8 @@ mod tests {
                 "correct horse battery staple",
                 "v8$kQz!m2Lpw",
                 "Tr0ub4dor&3xyW",
+                "the cat and the dog and the bird",
+                "no way, no way at all",
                 "\u{43f}\u{430}\u{440}\u{43e}\u{43b}\u{44c}-\u{43d}\u{430}\u{434}\u{435}\u{436}\u{43d}\u{44b}\u{439}",
             ],
             &[
@@ -252,10 +243,19 @@ mod tests {
                 "abcdefghijkl",
                 "PasswordPassword",
                 "letmeinletmein1",
+                "1qaz2wsx3edc4rfv",
+                "!QAZ2wsx#EDC4rfv",
+                "zaq12wsxcde3",
+                "hunterhunter",
+                "Hunter-hunter",
+                "bananabananabanana",
+                "hello1hello2hello3",
+                "x7$kQ2x7$kQ2",
             ],
         );
         let long = "correct horse ".repeat(80);
-        passes(password(12), &[], &[&long]);
+        passes(password(12), &[], &[&long, &"ab".repeat(512)]);
+        passes(password(8), &["jL4#pdQ9"], &["1qaz2wsx", "qazwsxedc", "passpass"]);
     }
 
     #[test]
@@ -278,8 +278,36 @@ mod tests {
     fn text_without_markup_may_have_signs_in_it() {
         passes(
             no_markup,
-            &["", "1 < 2 && 3 > 2", "<3", "a & b; c", "AT&T", "R&D and more;", "x <- y", "O'Brien", "&", "<"],
-            &["<b>", "</b", "<!-- -->", "<?xml", "&lt;", "&#60;", "&#x3c", "a<script", "&nbsp;"],
+            &[
+                "",
+                "1 < 2 && 3 > 2",
+                "<3",
+                "a & b; c",
+                "AT&T",
+                "R&D and more;",
+                "x <- y",
+                "O'Brien",
+                "&",
+                "<",
+                "?a=1&copy=2",
+                "&l",
+            ],
+            &[
+                "<b>",
+                "</b",
+                "<!-- -->",
+                "<?xml",
+                "&lt;",
+                "&#60;",
+                "&#x3c",
+                "a<script",
+                "&nbsp;",
+                "&ltd",
+                "&lt",
+                "a&LTscript",
+                "&ampl",
+                "&quot",
+            ],
         );
     }
 }

@@ -225,3 +225,27 @@ fn the_log_of_the_example_is_lines_of_json_in_files_and_on_stdout() {
     assert!(!app.contains("hunter2") && !app.contains("guess"), "{app}");
     assert!(app.lines().all(|line| serde_json::from_str::<serde_json::Value>(line).is_ok()), "{app}");
 }
+
+#[test]
+fn inspect_lists_what_it_would_refuse_of_a_day_s_lines_and_names_the_line_that_it_cannot_read() {
+    let file = |name: &str, text: &str| {
+        let path = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+        std::fs::write(&path, text).unwrap();
+        path
+    };
+    let run = |flags: &[&str], file: &std::path::Path| {
+        let output = command("inspect").args(flags).arg(file).output().unwrap();
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+        (output.status.success(), text(output.stdout), text(output.stderr))
+    };
+    let lines = file("inspect.txt", "GET /a?b=c\r\nO'Brien\n\n1' OR '1'='1' --\n");
+    let (_, told, _) = run(&["--lines", "--misses"], &lines);
+    assert!(told.contains("sql-") && !told.contains("O'Brien"), "{told}");
+    let (_, told, _) = run(&["--lines", "--json"], &lines);
+    let told: serde_json::Value = serde_json::from_str(&told).unwrap();
+    assert_eq!(told["default"]["line"]["line"], serde_json::json!({ "refused": 1, "total": 3 }));
+    let (is_read, _, error) = run(&[], &file("inspect.jsonl", "{\"class\":\"sqli\",\"payload\":\"x\"}\n{\"class\":\n"));
+    assert!(!is_read && error.contains("inspect.jsonl:2:"), "{error}");
+    let (is_read, _, error) = run(&["--mises"], &lines);
+    assert!(!is_read && error.contains("--misses"), "{error}");
+}

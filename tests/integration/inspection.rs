@@ -1,6 +1,11 @@
 //! What people write passes, what attacks is refused: inputs of our own, through the public face.
 
-use std::time::{Duration, Instant};
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::Path,
+    time::{Duration, Instant},
+};
 
 use allocation_counter::measure;
 use palisade::inspect::{Class, Inspector, Location, Sensitivity};
@@ -33,6 +38,31 @@ fn attacks_are_refused_and_named() {
             assert!(verdict.offset() <= attack.len());
         }
     }
+}
+
+/// Rules are named where they are given: in the engine's sources, and in the table that users read.
+#[test]
+fn the_table_of_rules_has_every_rule_and_no_other() {
+    fn sources(directory: &Path) -> String {
+        let entries = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
+        let texts = entries.map(|path| if path.is_dir() { sources(&path) } else { fs::read_to_string(path).unwrap() });
+        texts.collect()
+    }
+    let engine = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/layers/inspect/engine");
+    let table = fs::read_to_string(engine.join("verdict.rs")).unwrap();
+    let told: BTreeSet<_> =
+        table.lines().filter_map(|line| line.trim().strip_prefix("/// | `")?.split('`').next()).collect();
+    let sources = sources(&engine);
+    let is_rule = |text: &&str| {
+        let family = text.split('-').next().unwrap_or_default();
+        ["sql", "xss", "path", "command", "code", "ldap"].contains(&family)
+            && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
+            && (text.contains('-') || *text == "command")
+            && !Class::ALL.iter().any(|class| class.name() == *text)
+    };
+    let named: BTreeSet<_> = sources.split('"').filter(is_rule).collect();
+    assert_eq!(told, named);
+    assert!(named.len() > 60, "{}", named.len());
 }
 
 #[test]

@@ -21,6 +21,7 @@ mod health;
 #[cfg(feature = "http2")]
 mod http2;
 mod inspect;
+mod inspect_readers;
 mod inspection;
 mod layers_alone;
 mod limit_costs;

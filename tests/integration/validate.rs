@@ -28,6 +28,13 @@ struct Item {
     count: u32,
 }
 
+#[derive(Debug, Deserialize, Serialize, Validate)]
+struct Wish {
+    #[serde(rename = "maxPrice")]
+    #[garde(range(min = 1))]
+    max_price: u32,
+}
+
 const fn one() -> u32 {
     1
 }
@@ -49,6 +56,7 @@ struct Order {
 fn routes() -> Router {
     Router::new()
         .route("/orders", post(|Valid(Json(order)): Valid<Json<Order>>| async { Json(order) }))
+        .route("/search", get(|Valid(Form(wish)): Valid<Form<Wish>>| async { Json(wish) }))
         .route("/form", post(|Valid(Form(item)): Valid<Form<Item>>| async { Json(item) }))
         .route("/items", get(|Valid(Query(item)): Valid<Query<Item>>| async { Json(item) }))
         .route("/items/{name}", get(|item: Valid<Path<Item>>, body: String| async move { item.name.clone() + &body }))
@@ -86,10 +94,12 @@ async fn every_extractor_of_a_value_can_be_held_to_its_rules() {
     for (method, path, content_type, body, status, pointer) in [
         ("POST", "/form", form, "name=pen&count=2", 200, ""),
         ("POST", "/form", form, "name=pen&count=0", 400, "/count"),
+        ("GET", "/search?maxPrice=0", "", "", 400, "/maxPrice"),
         ("GET", "/items?name=pen", "", "", 200, ""),
         ("GET", "/items?name=", "", "", 400, "/name"),
         ("GET", "/items/pen", "", "and a body", 200, ""),
         ("GET", "/items/much-too-long-a-name", "", "", 400, "/name"),
+        ("GET", "/items/much-too-long-a-name?Name=1&NAME=2", "", "", 400, "/name"),
     ] {
         let request = from_peer("192.0.2.1", method, path).header("content-type", content_type);
         let answer = send(&routes(), request.body(Body::from(body)).unwrap()).await;
@@ -98,6 +108,24 @@ async fn every_extractor_of_a_value_can_be_held_to_its_rules() {
             assert_eq!(answer.json()["errors"][0]["pointer"], pointer, "{path}");
         }
     }
+}
+
+#[tokio::test]
+async fn what_is_flattened_is_named_where_it_was_sent() {
+    #[derive(Deserialize, Validate)]
+    struct Parcel {
+        #[serde(flatten)]
+        #[garde(dive)]
+        content: Item,
+        #[garde(skip)]
+        #[expect(dead_code, reason = "it is sent")]
+        address: String,
+    }
+    let app = Router::new().route("/", post(|Valid(Json(parcel)): Valid<Json<Parcel>>| async { parcel.content.name }));
+    let request = from_peer("192.0.2.1", "POST", "/").header("content-type", "application/json");
+    let body = json!({ "name": "", "address": "here" }).to_string();
+    let answer = send(&app, request.body(Body::from(body)).unwrap()).await;
+    assert_eq!(answer.json()["errors"][0]["pointer"], "/name", "{}", answer.text());
 }
 
 #[tokio::test]

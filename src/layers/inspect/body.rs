@@ -44,13 +44,13 @@ impl Read {
     }
 }
 
-/// At least the first `most` bytes, or all of it; what has come by the deadline, and whether that was missed.
+/// All of it, or more than the first `most` bytes; what has come by the deadline, and whether that was missed.
 pub(super) async fn read(mut body: Body, most: usize, deadline: Duration) -> (Read, bool) {
     let mut bytes = Gathered::default();
     let mut is_late = false;
     let until = Instant::now() + deadline.min(A_DAY);
     let rest = loop {
-        if bytes.len() >= most {
+        if bytes.len() > most {
             break Rest::More(body);
         }
         let Ok(frame) = timeout_at(until, body.frame()).await else {
@@ -118,7 +118,13 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn what_is_handed_on_is_what_came() {
         let trailers = || HeaderMap::from_iter([(http::header::ETAG, "v".parse().unwrap())]);
-        for (most, seen, is_part) in [(100, "onetwothree", false), (4, "onetwo", true), (3, "one", true)] {
+        for (most, seen, is_part) in [
+            (100, "onetwothree", false),
+            (11, "onetwothree", false),
+            (10, "onetwothree", true),
+            (4, "onetwo", true),
+            (2, "one", true),
+        ] {
             let body = frames(vec![data("one"), data("two"), data("three"), Ok(Frame::trailers(trailers()))]);
             let (read, is_late) = read(body, most, Duration::from_secs(1)).await;
             assert_eq!((&*read.bytes, read.is_part(), is_late), (seen.as_bytes(), is_part, false));

@@ -6,14 +6,45 @@ use serde_core::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess,
 
 use super::{Field, Location, leaves::See};
 
-/// Shows each string and key; whether the document could be read to its end.
+/// Whether a content type is one of JSON.
+pub(super) fn is_json(content_type: &str) -> bool {
+    let essence = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    matches!(&*essence, "application/json" | "text/json") || essence.ends_with("+json")
+}
+
+/// Shows each string and key, below a path; whether it is JSON as far as it goes. Of a document that is cut, the last string is shown
+/// up to the cut.
 ///
-/// What is nested more than 128 deep could not: a handler that reads with `serde_json` is not given it either.
-pub(super) fn walk(document: &[u8], location: Location, see: &mut See<'_>) -> ControlFlow<(), bool> {
-    let mut walk = Walk { see, location, path: String::new(), is_over: false };
+/// What is nested more than 128 deep is none: a handler that reads with `serde_json` is not given it either.
+pub(super) fn walk(document: &[u8], location: Location, path: &str, see: &mut See<'_>) -> ControlFlow<(), bool> {
+    let mut walk = Walk { see, location, path: path.to_owned(), is_over: false };
     let mut deserializer = serde_json::Deserializer::from_slice(document);
     let read = walk.deserialize(&mut deserializer).and_then(|()| deserializer.end());
-    if walk.is_over { ControlFlow::Break(()) } else { ControlFlow::Continue(read.is_ok()) }
+    if walk.is_over {
+        return ControlFlow::Break(());
+    }
+    let Err(error) = read else { return ControlFlow::Continue(true) };
+    if error.is_eof()
+        && let Some(cut) = cut_string(document)
+    {
+        (walk.see)(Field { location, name: &walk.path }, cut)?;
+    }
+    ControlFlow::Continue(error.is_eof())
+}
+
+/// The string that the end of a document cuts off, if it does.
+fn cut_string(document: &[u8]) -> Option<&[u8]> {
+    let mut start = None;
+    let mut bytes = document.iter().enumerate();
+    while let Some((at, byte)) = bytes.next() {
+        match (byte, start) {
+            (b'"', None) => start = Some(at + 1),
+            (b'"', Some(_)) => start = None,
+            (b'\\', Some(_)) => drop(bytes.next()),
+            _ => {}
+        }
+    }
+    start.map(|start| &document[start..])
 }
 
 struct Walk<'a, 'b> {
@@ -123,7 +154,7 @@ mod tests {
 
     fn seen(document: &str) -> (Vec<String>, ControlFlow<(), bool>) {
         let mut seen = Vec::new();
-        let read = walk(document.as_bytes(), Location::Json, &mut |field: Field<'_>, value: &[u8]| {
+        let read = walk(document.as_bytes(), Location::Json, "", &mut |field: Field<'_>, value: &[u8]| {
             seen.push(format!("{}={}", field.name(), String::from_utf8_lossy(value)));
             if value == b"stop" { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         });
@@ -142,7 +173,8 @@ mod tests {
     #[test]
     fn what_is_no_json_is_said_to_be_none_and_is_shown_as_far_as_it_goes() {
         let deep = "[".repeat(10_000) + "\"x\"";
-        for (document, shown) in [("{\"a\":\"b\",\"c", 2), ("{\"a\":\"b\"} x", 2), ("", 0), ("{'a':1}", 0), (&deep, 0)]
+        for (document, shown) in
+            [("{\"a\":\"b\",x", 2), ("{\"a\":\"b\"} x", 2), ("\"\\ud83d<b>", 0), ("{'a':1}", 0), (&deep, 0)]
         {
             let (seen, read) = seen(document);
             assert_eq!(
@@ -151,6 +183,33 @@ mod tests {
                 "{}",
                 &document[..document.len().min(20)]
             );
+        }
+    }
+
+    #[test]
+    fn what_is_cut_is_shown_up_to_the_cut() {
+        for (document, shown) in [
+            ("", &[][..]),
+            ("[1,", &[]),
+            ("{\"a\":\"b\",\"c", &["=a", "a=b", "=c"]),
+            ("{\"a\":{\"b\":[\"c\",\"d\\\"\\u00", &["=a", "a=b", "a.b=c", "a.b=d\\\"\\u00"]),
+            ("{\"a\":\"b\"", &["=a", "a=b"]),
+        ] {
+            assert_eq!(
+                seen(document),
+                (shown.iter().map(|&shown| shown.to_owned()).collect(), ControlFlow::Continue(true))
+            );
+        }
+    }
+
+    #[test]
+    fn every_beginning_of_json_is_json_as_far_as_it_goes() {
+        let document =
+            "{\"a\":[-1.5e-3,true,null,\"\\ud83d\\ude00\\\\\\\"\",{}],\"\u{e9}\\n\":{\"\u{1f600}\":\"end\"} }"
+                .as_bytes();
+        for end in 0..=document.len() {
+            let read = walk(&document[..end], Location::Json, "", &mut |_, _| ControlFlow::Continue(()));
+            assert_eq!(read, ControlFlow::Continue(true), "{end}");
         }
     }
 

@@ -2,10 +2,11 @@
 
 use std::ops::ControlFlow;
 
-use super::{Class, Field, Location, Scores, Sensitivity, Settings, summary::Summary};
+use super::{Class, Field, Location, Rule, Scores, Sensitivity, Settings, summary::Summary};
 use crate::{
     Facts, Kind, Mode, Rejection, Response,
     decision::{Label, note},
+    guard::panic::caught,
 };
 
 /// A request with more findings than this is known well enough; the summary counts on.
@@ -16,12 +17,14 @@ pub(super) struct Look<'a> {
     summary: &'a Summary,
     facts: &'a Facts,
     noted: usize,
+    /// What the path was found to be: its segments are looked at too, and are no other finding.
+    in_path: [bool; Class::ALL.len()],
     refused: Option<Response>,
 }
 
 impl<'a> Look<'a> {
     pub(super) const fn new(settings: &'a Settings, summary: &'a Summary, facts: &'a Facts) -> Self {
-        Self { settings, summary, facts, noted: 0, refused: None }
+        Self { settings, summary, facts, noted: 0, in_path: [false; Class::ALL.len()], refused: None }
     }
 
     /// The answer, if one was enforced.
@@ -59,12 +62,14 @@ impl<'a> Look<'a> {
         let mut inspector = *inspector;
         for class in Class::ALL {
             let is_allowed = || allowances.iter().any(|allowance| allowance.allows(class, field, self.facts));
-            if modes[class as usize] == Mode::Off || is_allowed() {
+            let is_known = field.location == Location::Path && self.in_path[class as usize];
+            if is_known || modes[class as usize] == Mode::Off || is_allowed() {
                 inspector = inspector.class(class, Sensitivity::Off);
             }
         }
         while let Some(verdict) = inspector.verdict(scores) {
             let class = verdict.class();
+            self.in_path[class as usize] |= field.location == Location::Path;
             self.found(field, &class.name().into(), verdict.rule(), Some(verdict.offset()), modes[class as usize])?;
             inspector = inspector.class(class, Sensitivity::Off);
         }
@@ -74,8 +79,13 @@ impl<'a> Look<'a> {
     #[cold]
     fn ask_rules(&mut self, field: Field<'_>, value: &[u8]) -> ControlFlow<()> {
         let settings = self.settings;
-        let mut objecting =
-            settings.rules.iter().filter(|rule| settings.mode != Mode::Off && (rule.objects)(field, value));
+        let objects = |rule: &&Rule| match settings.mode {
+            Mode::Off => false,
+            // What is only reported breaks nothing, not even by a panic, of which the process's hook tells.
+            Mode::Report => caught(|| (rule.objects)(field, value)).unwrap_or(false),
+            Mode::Enforce => (rule.objects)(field, value),
+        };
+        let mut objecting = settings.rules.iter().filter(objects);
         objecting.try_for_each(|rule| self.found(field, &rule.name, "own", None, settings.mode))
     }
 
@@ -96,7 +106,7 @@ impl<'a> Look<'a> {
                 class = class.as_str(),
                 rule,
                 location = field.location.name(),
-                field = field.name,
+                field = field.told(),
                 offset,
                 request_id = self.facts.request_id().map(tracing::field::display),
                 "a value looks like an attack"

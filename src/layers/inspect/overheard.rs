@@ -4,7 +4,7 @@ use axum_core::body::Body;
 use bytes::Bytes;
 use http_body_util::BodyExt as _;
 
-use super::{InspectLayer, body::Gathered, leaves::Content};
+use super::{InspectLayer, body::Gathered, content::Content};
 use crate::{Facts, guard::panic::caught};
 
 /// What was heard of a body. It is looked at when the body is let go: read to its end, or no longer wanted.
@@ -32,7 +32,7 @@ impl Overheard {
     }
 
     fn hear(&mut self, data: &Bytes) {
-        if self.heard.len() < self.layer.settings.largest {
+        if self.heard.len() <= self.layer.settings.largest {
             self.heard.push(data.clone());
         } else {
             self.is_part = true;

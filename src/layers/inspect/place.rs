@@ -23,6 +23,12 @@ impl<'a> Field<'a> {
     pub const fn name(&self) -> &'a str {
         self.name
     }
+
+    /// As much of the name as is told: the client chose how long it is.
+    pub(super) fn told(&self) -> &'a str {
+        const LONGEST: usize = 64;
+        self.name.char_indices().nth(LONGEST).map_or(self.name, |(end, _)| &self.name[..end])
+    }
 }
 
 /// A place where a class of attacks is none: a field that is meant to hold code, SQL or HTML. What is said together must all be so.
@@ -41,7 +47,9 @@ pub struct Place {
 }
 
 impl Place {
-    /// A field of this name. In JSON the end of the way to it will do: `comment.body`, or `body`.
+    /// A field of this name, as the client writes it: `tags[]` is not `tags`. Of a body of JSON the end of the way to it will do, which is
+    /// `comment.body`, or `body`, wherever it stands; a part of a form that is JSON is below the part's name, and needs the whole
+    /// way. A header's case does not matter.
     pub fn field(name: impl Into<Arc<str>>) -> Self {
         Self { field: Some(name.into()), ..Self::default() }
     }
@@ -69,9 +77,10 @@ impl Place {
     }
 
     fn holds(&self, field: Field<'_>, facts: &Facts) -> bool {
-        let is_named = |name: &str| {
-            let rest = field.name.strip_suffix(name);
-            rest.is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
+        let is_named = |name: &str| match field.location {
+            Location::Json => field.name.strip_suffix(name).is_some_and(|rest| rest.is_empty() || rest.ends_with('.')),
+            Location::Header => field.name.eq_ignore_ascii_case(name),
+            _ => field.name == name,
         };
         self.field.as_deref().is_none_or(is_named)
             && self.route.as_deref().is_none_or(|route| route == facts.route())

@@ -13,10 +13,8 @@ use serde_json::{Value, json};
 use super::{Field, Location};
 use crate::{Facts, Mode, decision::Label};
 
-/// Names of fields are the clients': past so many rows all others share one.
+/// Names of fields are the clients': past so many rows the others of a route share one, and past twice as many the others of a class.
 const MOST_ROWS: usize = 500;
-/// A name that is longer is cut.
-const LONGEST_NAME: usize = 64;
 
 #[derive(Debug, Default)]
 pub(super) struct Summary {
@@ -39,22 +37,23 @@ struct Row {
 
 impl Summary {
     pub(super) fn count(&self, class: &Label, rule: &'static str, field: Field<'_>, facts: &Facts, mode: Mode) {
-        let name = field.name.chars().take(LONGEST_NAME).collect();
         let row = Row {
             class: class.as_str().to_owned(),
             rule,
             route: facts.route().to_owned(),
             location: Some(field.location),
-            field: name,
+            field: field.told().to_owned(),
             mode: mode.as_str(),
         };
         let mut found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
-        let row = if found.len() < MOST_ROWS || found.contains_key(&row) {
-            row
-        } else {
-            let (rule, route, field) = ("", "overflow".to_owned(), "overflow".to_owned());
-            Row { rule, route, location: None, field, ..row }
-        };
+        let is_held = |row: &Row, most: usize| found.len() < most || found.contains_key(row);
+        let mut row = row;
+        if !is_held(&row, MOST_ROWS) {
+            "overflow".clone_into(&mut row.field);
+        }
+        if !is_held(&row, 2 * MOST_ROWS) {
+            (row.rule, row.route, row.location) = ("", "overflow".to_owned(), None);
+        }
         *found.entry(row).or_default() += 1;
     }
 

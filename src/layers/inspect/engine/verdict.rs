@@ -116,7 +116,80 @@ impl Verdict {
         self.class
     }
 
-    /// What gave it away, in a word of a stable vocabulary.
+    /// What gave it away, in a word of a stable vocabulary. Its beginning says what was seen, which the class may be more than:
+    ///
+    /// | rule | seen |
+    /// |---|---|
+    /// | `sql-break-out` | a quote that ends a text, with a comment, a connective or a statement behind it |
+    /// | `sql-case` | `case when .. then` |
+    /// | `sql-cast` | `::type`, as `PostgreSQL` has it |
+    /// | `sql-catalogue` | a table that describes the database: `information_schema`, `sqlite_master` |
+    /// | `sql-characters` | text spelled out as `char(65)` |
+    /// | `sql-comment` | a comment where none belongs: `--`, `#`, `/*! */` |
+    /// | `sql-condition` | `and` or `or` with a comparison |
+    /// | `sql-expression` | operators around what would stand between quotes: `'+'`, `'\|\|'` |
+    /// | `sql-file` | `into outfile`, `into dumpfile` |
+    /// | `sql-from` | `from` a table |
+    /// | `sql-function` | a function of a database, above all one that waits, reads files or tells of errors |
+    /// | `sql-having` | `having` a condition |
+    /// | `sql-hexadecimal` | a whole text as `0x..` |
+    /// | `sql-limit` | `limit` of a query |
+    /// | `sql-number` | `1.e(`, which only `MySQL` reads |
+    /// | `sql-order` | `order by`, `group by` |
+    /// | `sql-procedure` | `procedure analyse` |
+    /// | `sql-select` | `select` with what may be selected |
+    /// | `sql-stacked` | a second statement behind a `;` |
+    /// | `sql-statement` | a statement: `drop table`, `insert into` |
+    /// | `sql-subquery` | a query in parentheses |
+    /// | `sql-tautology` | a condition that is always true: `1=1` |
+    /// | `sql-union` | `union select` |
+    /// | `sql-variable` | a variable of the server: `@@version` |
+    /// | `sql-wait` | `waitfor delay` |
+    /// | `ldap-filter` | a filter of LDAP that ends one and begins another (of the class SQL injection) |
+    /// | `xss-attribute` | an attribute that runs, or loads what runs |
+    /// | `xss-break-out` | a quote that ends a script's text, with a call behind it |
+    /// | `xss-comment` | a conditional comment, `<![` |
+    /// | `xss-entity` | `<!ENTITY`, or a doctype that defines |
+    /// | `xss-escaped` | that it was written in entities or escapes |
+    /// | `xss-handler` | a handler: `onerror=` |
+    /// | `xss-include` | `<!--#`, which a server carries out |
+    /// | `xss-instruction` | `<?import`, `<?xml-stylesheet` |
+    /// | `xss-scheme` | an address that runs: `javascript:`, `data:text/html` |
+    /// | `xss-script` | a `<script>`, or what follows one |
+    /// | `xss-script-call` | a call in a script: `alert(1)` |
+    /// | `xss-script-object` | an object of scripts: `document.cookie`, `window[..]` |
+    /// | `xss-style` | a style that runs: `expression(..)`, `@import` |
+    /// | `xss-symbols` | a script of brackets and signs alone |
+    /// | `xss-tag` | a tag that runs, loads or asks for input |
+    /// | `xss-template` | a template's expression that reaches a script |
+    /// | `xss-utf7` | a `<` in UTF-7 |
+    /// | `path-climb` | `../`, plain or encoded |
+    /// | `path-dots` | segments of dots that lead nowhere, or far too many |
+    /// | `path-encoding` | dots and slashes in an encoding that nobody needs for them |
+    /// | `path-file` | a file that attackers ask for: `etc/passwd`, `web.config` |
+    /// | `path-hidden` | a hidden file or directory in a path |
+    /// | `path-nul` | a NUL in a path |
+    /// | `path-system` | an absolute path into the system, or to a share |
+    /// | `command` | a command behind `;`, `\|`, `&`, a line end, or first of all |
+    /// | `command-batch` | `if` and `for` of Windows' shell |
+    /// | `command-braces` | `{cat,/etc/passwd}` |
+    /// | `command-expression` | `$(..)`, `` `..` `` |
+    /// | `command-function` | a function in the place of a variable: `() {` |
+    /// | `command-holes` | a name with holes that a shell fills: `/b?n/c?t` |
+    /// | `command-ifs` | `$IFS` for a space |
+    /// | `command-path` | a program by its path: `/bin/sh` |
+    /// | `command-quoting` | a command taken apart by quotes: `c'a't` |
+    /// | `command-redirection` | `> file`, `< file` |
+    /// | `command-registry` | a key of Windows' registry |
+    /// | `command-shell` | a shell with a command: `sh -c`, `cmd /c` |
+    /// | `command-variable` | a variable of Windows: `%COMSPEC%` |
+    /// | `code-call` | a call of what runs code: `eval(..)`, `system(..)` |
+    /// | `code-include` | `<!--#exec` |
+    /// | `code-object` | an object that leads to such: `__class__`, `$_GET[..]` |
+    /// | `code-tag` | `<?php`, `<%` |
+    /// | `code-template` | an expression of a server's template: `{{7*7}}`, `${..}` |
+    ///
+    /// Summaries have `own` for [rules of one's own](crate::inspect::InspectLayer::rule).
     pub const fn rule(&self) -> &'static str {
         self.finding.rule
     }
