@@ -164,13 +164,19 @@ impl Verdict {
     /// | `xss-template` | a template's expression that reaches a script |
     /// | `xss-utf7` | a `<` in UTF-7 |
     /// | `path-climb` | `../`, plain or encoded |
+    /// | `path-disk` | a path on a disk of Windows: `c:\\x` |
     /// | `path-dots` | segments of dots that lead nowhere, or far too many |
     /// | `path-encoding` | dots and slashes in an encoding that nobody needs for them |
     /// | `path-file` | a file that attackers ask for: `etc/passwd`, `web.config` |
     /// | `path-hidden` | a hidden file or directory in a path |
     /// | `path-nul` | a NUL in a path |
-    /// | `path-system` | an absolute path into the system, or to a share |
+    /// | `path-padding` | a path long enough to cut off what is appended to it |
+    /// | `path-scheme` | an address that opens files or commands: `php://`, `jar:` |
+    /// | `path-share` | another host's share: `\\host\share` |
+    /// | `path-system` | an absolute path into the system |
     /// | `command` | a command behind `;`, `\|`, `&`, a line end, or first of all |
+    /// | `command-argument` | an option where a program may take the value as one: `--name=value` |
+    /// | `command-arithmetic` | a sum for a shell: `$((1+1))` |
     /// | `command-batch` | `if` and `for` of Windows' shell |
     /// | `command-braces` | `{cat,/etc/passwd}` |
     /// | `command-expression` | `$(..)`, `` `..` `` |
@@ -181,8 +187,9 @@ impl Verdict {
     /// | `command-quoting` | a command taken apart by quotes: `c'a't` |
     /// | `command-redirection` | `> file`, `< file` |
     /// | `command-registry` | a key of Windows' registry |
+    /// | `command-separator` | what separates commands at the edge of an address |
     /// | `command-shell` | a shell with a command: `sh -c`, `cmd /c` |
-    /// | `command-variable` | a variable of Windows: `%COMSPEC%` |
+    /// | `command-variable` | a variable of a shell or of Windows: `$HOME`, `%COMSPEC%` |
     /// | `code-call` | a call of what runs code: `eval(..)`, `system(..)` |
     /// | `code-include` | `<!--#exec` |
     /// | `code-object` | an object that leads to such: `__class__`, `$_GET[..]` |
