@@ -34,7 +34,6 @@ pub(super) fn is_encoded(text: &[u8]) -> bool {
 
 /// What the climbs of a path add up to; of several paths in a text, those of the one that climbs most.
 #[derive(Default, Clone, Copy)]
-#[expect(clippy::struct_excessive_bools, reason = "signs that are independent of each other")]
 struct Climbs {
     count: i32,
     first: usize,
@@ -42,8 +41,6 @@ struct Climbs {
     odd: i32,
     /// More directories are left than were entered.
     leaves: bool,
-    /// A row of dots that are spelled out, and no directory.
-    row: bool,
     depth: i32,
     forward: bool,
     backward: bool,
@@ -53,7 +50,7 @@ impl Climbs {
     /// The path ends here, and another may begin.
     fn end(&mut self, most: &mut Self) {
         self.odd += i32::from(self.forward && self.backward && self.count > 0);
-        if self.count > most.count || most.count == 0 && self.row {
+        if self.count > most.count {
             *most = *self;
         }
         *self = Self::default();
@@ -109,9 +106,6 @@ pub(super) fn score(text: &[u8], made: Made, signals: Signals, location: Locatio
             let at_once = matches!(text, [b'/' | b'\\', b'.', b'.', b'.', b'.', b'.', b'.', ..]);
             signs.add(if still == 4 || at_once { 8 } else { 5 }, "path-dots", 0);
         }
-    }
-    if climbs.row && is_path {
-        signs.add(8, "path-encoding", 0);
     }
     // No file system takes a name this long: it is there to cut off what is appended.
     if (climbs.count > 0 || signs.sum() > 0) && is_path && is_padded(text) {
@@ -208,7 +202,6 @@ fn climbs(text: &[u8]) -> Climbs {
                 climbs.depth -= 1;
                 climbs.leaves |= climbs.depth < 0;
             } else if others > 0 {
-                climbs.row |= spelled && dots >= 4;
                 climbs.depth += 1;
             }
         };

@@ -275,6 +275,6 @@ const GROUPS: &[(Sql, u16, &str)] = &[
         Sql::None,
         mark::PATH,
         "etc passwd shadow proc var windows winnt system32 boot htaccess htpasswd inetpub xampp wamp root ssh id_rsa web apache apache2 httpd nginx logs conf opt usr home config sysprep sam \
-         wp ini cnf",
+         ini cnf",
     ),
 ];

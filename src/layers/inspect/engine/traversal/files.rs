@@ -5,7 +5,7 @@ use memchr::memchr_iter;
 use crate::inspect::engine::verdict::Signs;
 
 /// Where a system keeps what it keeps to itself; at a path's start.
-const ROOTS: [(&str, i32); 77] = [
+const ROOTS: [(&str, i32); 76] = [
     ("/etc/", 10),
     ("/proc/", 10),
     ("/var/log/", 10),
@@ -72,7 +72,6 @@ const ROOTS: [(&str, i32); 77] = [
     ("/selinux/", 9),
     ("/run/", 3),
     ("/private/", 7),
-    ("/library/webserver/", 10),
     ("/library/logs/", 9),
     ("/library/preferences/", 9),
     ("/library/launchdaemons/", 9),
@@ -87,14 +86,13 @@ const ROOTS: [(&str, i32); 77] = [
 ];
 
 /// Files by name, wherever they are; by their first letters.
-const NAMES: [&str; 78] = [
+const NAMES: [&str; 77] = [
     ".aws/",
     ".azure/",
     ".bash_history",
     ".bash_profile",
     ".bash_logout",
     ".bashrc",
-    ".boto",
     ".config/gcloud",
     ".cshrc",
     ".docker/config",
@@ -187,8 +185,7 @@ const fn index() -> [(u8, u8); 128] {
 }
 
 /// What of a Windows disk is asked for.
-const WINDOWS: [&str; 33] = [
-    "appserv",
+const WINDOWS: [&str; 32] = [
     "cygwin",
     "easyphp",
     "iis",
