@@ -40,7 +40,7 @@ const SIGNS: u32 = has::DOLLAR
     | has::BACKSLASH
     | has::BACKTICK
     | has::PARENTHESIS
-    | has::DASH
+    | has::DOT
     | has::LESS;
 
 /// Whether something stands at the beginning that separates commands, or a batch file's sentence does.

@@ -31,8 +31,10 @@ pub(super) mod has {
     pub(in super::super) const PERCENT: u32 = 1 << 11;
     pub(in super::super) const BACKSLASH: u32 = 1 << 12;
     pub(in super::super) const SLASH: u32 = 1 << 13;
+    /// `.` `-`
     pub(in super::super) const DOT: u32 = 1 << 14;
-    pub(in super::super) const DASH: u32 = 1 << 15;
+    /// Where a statement's quotes may end, and nothing else is SQL.
+    pub(in super::super) const BREAK: u32 = 1 << 15;
     pub(in super::super) const BRACE: u32 = 1 << 16;
     pub(in super::super) const BRACKET: u32 = 1 << 17;
     pub(in super::super) const NEWLINE: u32 = 1 << 20;
@@ -79,7 +81,7 @@ const fn kinds() -> [u32; 256] {
             b'@' | b'!' | b'~' | b'^' => has::SIGN,
             b'*' | b'#' | b'+' => has::SIGN | PAIRED,
             b'=' => has::COMPARES,
-            b'(' | b')' => has::PARENTHESIS,
+            b'(' | b')' => has::PARENTHESIS | PAIRED,
             b';' => has::SEMICOLON,
             b'|' => has::PIPE,
             b'&' => has::AMPERSAND,
@@ -87,8 +89,7 @@ const fn kinds() -> [u32; 256] {
             b'%' => has::PERCENT | PAIRED,
             b'\\' => has::BACKSLASH,
             b'/' => has::SLASH,
-            b'.' => has::DOT | PAIRED,
-            b'-' => has::DASH | PAIRED,
+            b'.' | b'-' => has::DOT | PAIRED,
             b'{' => has::BRACE | PAIRED,
             b'}' => has::BRACE,
             b'[' => has::BRACKET | PAIRED,

@@ -29,16 +29,17 @@ const SHARED: usize = 48;
 /// Whether it is worth a look.
 pub(super) fn may_be(made: Made) -> bool {
     made.names(mark::SQL)
-        || made.has(has::SQL | has::HEX)
-        || made.has(has::PARENTHESIS) && made.has(has::PIPE)
+        || made.has(has::SQL | has::BREAK | has::HEX)
         || made.names(mark::CONNECTIVE) && made.has(has::COMPARES)
 }
 
 /// The worst of the contexts.
 pub(super) fn score(text: &[u8], made: Made, location: Location, tokens: &mut Vec<Token>) -> Finding {
-    let mut worst = in_context(text, Context::Bare, location, tokens)
-        .or(other::hexadecimal(text, made))
-        .or(other::filter(text, made));
+    let mut worst = other::hexadecimal(text, made).or(other::filter(text, made));
+    let connected = made.names(mark::CONNECTIVE) && made.has(has::COMPARES);
+    if connected || made.names(mark::SQL) || made.has(has::SQL | has::HEX) {
+        worst = worst.or(in_context(text, Context::Bare, location, tokens));
+    }
     for (quote, kind) in [(b'\'', has::SINGLE), (b'"', has::DOUBLE), (b'`', has::BACKTICK)] {
         if made.has(kind) && breaks_out(text, made, quote) {
             worst = worst.or(in_context(text, Context::Quoted(quote), location, tokens));

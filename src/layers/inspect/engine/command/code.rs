@@ -16,7 +16,7 @@ pub(super) fn code(look: &mut Look<'_>, made: Made, location: Location) {
     if made.has(has::CODE) && made.has(has::BRACE) {
         templates(look, matches!(location, Location::Path | Location::Query));
     }
-    if made.has(has::CODE) && made.has(has::LESS) && made.has(has::QUESTION | has::PERCENT | has::DASH) {
+    if made.has(has::CODE) && made.has(has::LESS) && made.has(has::QUESTION | has::PERCENT | has::DOT) {
         tags(look);
     }
 }

@@ -66,6 +66,7 @@ pub(super) fn neighbours(value: &[u8], start: usize, end: usize, marks: u16) -> 
             b'@' | b'!' | b'~' | b'\\' | b'{' | b'#' => true,
             b'-' | b'.' | b'/' => byte(value, end) == next,
             // A value that goes on with somebody else's condition.
+            b'(' if value[start] | 0x20 == b'h' => true,
             b'\'' | b'"' | b'(' => start <= 1,
             _ => false,
         };
@@ -75,14 +76,11 @@ pub(super) fn neighbours(value: &[u8], start: usize, end: usize, marks: u16) -> 
     if marks & mark::CONNECTIVE != 0 && matches!(last, b'\'' | b'"' | b')') && ends_operand(value, start) {
         bytes |= has::SQL;
     }
-    if marks & mark::FUNCTION != 0 && next == b'(' {
+    if marks & mark::FUNCTION != 0 && next == b'(' && is_asked(value, start, end) {
         bytes |= has::SQL;
     }
-    if marks & (mark::VERB | mark::IMPERATIVE) != 0 {
-        let begins = match last {
-            0 => marks & mark::VERB != 0 || !next.is_ascii_alphabetic() || is_followed_by_sql(value, end),
-            _ => matches!(last, b';' | b'\'' | b'"' | b')' | b'/'),
-        };
+    if marks & (mark::VERB | mark::IMPERATIVE) != 0 && matches!(last, 0 | b';' | b'\'' | b'"' | b')' | b'/') {
+        let begins = marks & mark::VERB != 0 || is_followed_by_sql(value, end);
         bytes |= if begins { has::SQL } else { 0 };
     }
     if marks & mark::SCRIPT != 0 && is_scripted(value, start, end, next) {
@@ -136,17 +134,35 @@ fn ends_operand(value: &[u8], at: usize) -> bool {
     match value[last] {
         b'0'..=b'9' | b'\'' | b'"' => true,
         b')' => before_blank(value, last)
-            .is_none_or(|inner| matches!(value[inner], b'0'..=b'9' | b'\'' | b'"' | b')' | b'(' | b'*')),
+            .is_none_or(|inner| matches!(value[inner], b'0'..=b'9' | b'\'' | b'"' | b')' | b'*')),
         _ => false,
     }
 }
 
-/// Whether the next word is one of SQL.
+/// Whether what follows a verb is SQL: a word of it, a parenthesis or a comment before one, or no word at all.
 fn is_followed_by_sql(value: &[u8], end: usize) -> bool {
-    let Some(start) = value[end..].iter().take(BLANKS).position(|byte| !is_blank(*byte)) else { return false };
-    let word = &value[end + start..];
-    let length = word.iter().take(32).take_while(|byte| is_word(**byte)).count();
-    words::sql(&word[..length]) != Sql::None
+    let filler = |byte: &u8| is_blank(*byte) || matches!(byte, b'(' | b'/' | b'*');
+    let rest = &value[end..];
+    let rest = &rest[rest.iter().take(BLANKS).take_while(|byte| filler(byte)).count()..];
+    let length = rest.iter().take(32).take_while(|byte| is_word(**byte)).count();
+    match rest.first() {
+        Some(first) if first.is_ascii_alphabetic() => words::sql(&rest[..length]) != Sql::None,
+        _ => true,
+    }
+}
+
+/// Whether a known function is called as an attack does: as the first of a value or the last, on another one's answer, or to ask
+/// who and what the database is.
+fn is_asked(value: &[u8], start: usize, end: usize) -> bool {
+    let inside =
+        value[end..].iter().take(BLANKS).position(|byte| *byte == b'(').map_or(value.len(), |open| end + open + 1);
+    let length = value[inside..].iter().take(32).take_while(|byte| is_word(**byte)).count();
+    let asks = ["char", "chr", "version", "user", "database"];
+    start <= 2
+        || value.len() <= inside + 1
+        || asks.iter().any(|name| value[start..end].eq_ignore_ascii_case(name.as_bytes()))
+        || matches!(last_before_blank(value, start), b'\'' | b'"' | b'=' | b'|' | b'&' | b'+' | b'-' | b'*' | b'/')
+        || words::sql(&value[inside..inside + length]) != Sql::None
 }
 
 /// Whether the number that comes next is an operand: English goes on with a word, or with the end of a sentence.
@@ -239,6 +255,8 @@ const fn could_pair(first: u8, next: u8) -> bool {
     match first {
         b'.' => matches!(next, b'.' | b'e' | b'E'),
         b'-' => next == b'-',
+        b'(' => matches!(next, b'|' | b'&' | b'!'),
+        b')' => next == b'(',
         b'>' => !next.is_ascii_alphabetic(),
         b'+' => next == b'A',
         b'%' => next.is_ascii_hexdigit() || matches!(next, b'u' | b'U' | b'%'),
@@ -280,6 +298,9 @@ pub(super) fn pair(value: &[u8], at: usize) -> u32 {
         // `>/tmp/x`, but `<br>/`
         (b'>', b'&') if byte(value, at + 2).is_ascii_digit() => has::CODE,
         (b'>', b'/') if byte(value, at + 2).is_ascii_lowercase() => has::CODE,
+        // A directory's filter: `(|(`, `)(&`
+        (b'(', b'|' | b'&' | b'!') if byte(value, at + 2) == b'(' => has::SQL,
+        (b')', b'(') if matches!(byte(value, at + 2), b'|' | b'&') || at > 0 && value[at - 1] == b'*' => has::SQL,
         // `1.e(`, and no `i.e.`
         (b'.', b'e' | b'E')
             if matches!(byte(value, at + 2), b'(' | b'.') && at > 0 && value[at - 1].is_ascii_digit() =>
@@ -329,10 +350,10 @@ pub(super) fn pair(value: &[u8], at: usize) -> u32 {
         // A span of code begins.
         (b'`', _) if at == 0 || matches!(value[at - 1], b' ' | b'\n' | b'(' | b'*' | b'[') => 0,
         (b'\'' | b'"' | b'`', _) => match next_after_blank(value, at + 1) {
-            b'=' | b'|' | b'*' | b'/' | b'%' | b'^' | b'&' | b'<' | b'!' | b'-' | b'~' | b'\'' | b'"' => has::SQL,
+            b'=' | b'|' | b'*' | b'/' | b'%' | b'^' | b'&' | b'<' | b'!' | b'-' | b'~' | b'\'' | b'"' => has::BREAK,
             // An attribute ends, or a comparison begins.
-            b'>' if !matches!(byte(value, at + 2), 0 | b'a'..=b'z' | b'A'..=b'Z' | b'<' | b'\n') => has::SQL,
-            _ if next == b'+' => has::SQL,
+            b'>' if !matches!(byte(value, at + 2), 0 | b'a'..=b'z' | b'A'..=b'Z' | b'<' | b'\n') => has::BREAK,
+            _ if next == b'+' => has::BREAK,
             _ => 0,
         },
         _ => 0,
