@@ -89,10 +89,13 @@ impl Inspector {
     /// The same, where it is known what the first window is made of.
     fn scores_of(self, value: &[u8], made: Made, location: Location) -> Scores {
         let mut scores = Scores::default();
-        self.windows(value, made, location, &mut scores);
         if xml::is_document(value) {
-            // Each leaf is a value of its own.
+            // Only a browser reads it whole; to others each leaf is a value of its own.
+            let markup = Self::all(Sensitivity::Off).class(Class::Xss, self.sensitivity(Class::Xss));
+            markup.windows(value, made, location, &mut scores);
             xml::leaves(value, |leaf| self.windows(leaf, Made::of(leaf), location, &mut scores));
+        } else {
+            self.windows(value, made, location, &mut scores);
         }
         scores
     }

@@ -4,6 +4,7 @@ use memchr::memchr_iter;
 
 use super::Look;
 use crate::inspect::engine::{
+    PLENTY,
     gate::{Made, has, is_word},
     verdict::Location,
     words::{Key, mark},
@@ -24,7 +25,7 @@ pub(super) fn code(look: &mut Look<'_>, made: Made, location: Location) {
 fn calls(look: &mut Look<'_>) {
     let text = look.text;
     let (mut at, mut inner) = (0, 0);
-    while at < text.len() {
+    while at < text.len() && look.signs.sum() <= PLENTY {
         if !is_word(text[at]) {
             at += 1;
             continue;

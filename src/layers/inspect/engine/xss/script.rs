@@ -187,6 +187,8 @@ fn break_out(text: &[u8], start: usize, seen: &mut Seen) {
 /// `{{` with a program inside.
 pub(super) fn template(text: &[u8], at: usize, seen: &mut Seen) {
     let ahead = &text[at..text.len().min(at + 200)];
+    // Up to the next one, which is looked at on its own.
+    let ahead = &ahead[..ahead.windows(2).skip(2).position(|pair| pair == b"{{").map_or(ahead.len(), |next| next + 2)];
     let holds = |what: &[u8]| ahead.windows(what.len()).any(|window| window.eq_ignore_ascii_case(what));
     if holds(b"constructor") || holds(b"$on") || holds(b"alert(") || holds(b"_c.") || holds(b"$eval") {
         seen.script(8, "xss-template", at);

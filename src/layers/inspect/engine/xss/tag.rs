@@ -113,6 +113,8 @@ pub(super) fn open(text: &[u8], at: usize, seen: &mut Seen) {
         {
             seen.add(if seen.markup { 9 } else { 6 }, "xss-tag", at);
         }
+        // Every attribute that matters has a value, but for one.
+        Tag::Plain if !inside(text, end).iter().any(|byte| matches!(byte, b'=' | b':')) => {}
         Tag::Plain => {
             let named = inside(text, end).windows(6).any(|six| six.eq_ignore_ascii_case(b"xmlns:"));
             if named
