@@ -264,6 +264,9 @@ const DIRECTORIES: [&str; 8] = ["/dev/", "/tmp", "/etc/", "/var/", "/usr/", "/ho
 
 /// `{cat,/etc/passwd}`
 fn braces(look: &mut Look<'_>, at: usize) {
+    if look.text.get(at + 1) == Some(&b'{') {
+        return;
+    }
     let comma = usize::from(look.text.get(at + 1) == Some(&b','));
     let name = Name::at(look.text, at + 1 + comma);
     let marks = words::marks(name.letters());

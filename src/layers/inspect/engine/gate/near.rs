@@ -66,7 +66,8 @@ pub(super) fn neighbours(value: &[u8], start: usize, end: usize, marks: u16) -> 
             b'@' | b'!' | b'~' | b'\\' | b'{' | b'#' => true,
             b'-' | b'.' | b'/' => byte(value, end) == next,
             // A value that goes on with somebody else's condition.
-            b'(' if value[start] | 0x20 == b'h' => true,
+            // `having (`, `procedure analyse (`
+            b'(' if end - start >= 6 => true,
             b'\'' | b'"' | b'(' => start <= 1,
             _ => false,
         };
