@@ -267,6 +267,12 @@ fn last_before_blank(value: &[u8], end: usize) -> u8 {
     0
 }
 
+/// The two bytes behind the parenthesis that opens next.
+fn after_open(value: &[u8], end: usize) -> (u8, u8) {
+    let near = &value[end..value.len().min(end + 8)];
+    near.iter().position(|byte| *byte == b'(').map_or((0, 0), |open| (byte(near, open + 1), byte(near, open + 2)))
+}
+
 /// What a known word is by what stands beside it.
 fn neighbours(value: &[u8], start: usize, end: usize, marks: u16) -> u32 {
     let mut bytes = 0;
@@ -283,7 +289,12 @@ fn neighbours(value: &[u8], start: usize, end: usize, marks: u16) -> u32 {
             b'@' | b'!' | b'~' | b'\\' | b'{' | b'#' => true,
             b'-' | b'.' | b'/' => byte(value, end) == next,
             // A value that goes on with somebody else's condition.
-            b'\'' | b'"' | b'(' => start <= 1,
+            b'\'' | b'"' => start <= 1,
+            // `having (1 or ..`, but no `or (2)`.
+            b'(' => {
+                start <= 1
+                    || matches!(after_open(value, end), (b'0'..=b'9', other) if !matches!(other, b')' | b'0'..=b'9'))
+            }
             _ => false,
         };
         bytes |= if operand { has::SQL } else { 0 };
@@ -340,6 +351,7 @@ fn pair(value: &[u8], at: usize) -> u32 {
         }
         (b'<' | b'>', b'(') | (b'<', b'<') | (b'{', b'{' | b'%') => has::CODE,
         (b'.', b'e' | b'E') if matches!(byte(value, at + 2), b'(' | b'.') => has::SQL,
+        (b'?', b'|' | b'&') if matches!(last_before_blank(value, at), b'\'' | b'"') => has::SQL,
         (b'?', _) => {
             let before = |back: usize| at.checked_sub(back).map_or(0, |before| value[before]);
             if matches!(before(1), b'/' | b'?') || before(2) == b'?' { has::HOLES } else { 0 }
@@ -351,6 +363,8 @@ fn pair(value: &[u8], at: usize) -> u32 {
         {
             has::HOLES
         }
+        // A cast.
+        (b':', b':') if at > 0 && matches!(value[at - 1], b')' | b'\'' | b'"') => has::SQL,
         // A scheme that ends in a `t`: its beginning may be torn.
         (b':', _) if at > 0 && value[at - 1] | 0x20 == b't' => has::MARKUP,
         (b'*', b'/') | (b'-', b'-') | (b'#', _)

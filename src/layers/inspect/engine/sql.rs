@@ -1,5 +1,6 @@
 //! SQL injection: what the value would be inside a statement, in each of the quotes it may stand in.
 
+mod density;
 mod expression;
 mod other;
 mod phrase;
@@ -88,7 +89,7 @@ fn in_context(text: &[u8], context: Context, location: Location, said: &mut Vec<
             _ => None,
         };
         let sentence = Sentence { text, tokens: said, quote, first, last };
-        worst = worst.or(phrase::judge(&sentence, location));
+        worst = worst.or(phrase::judge(&sentence, location)).or(density::density(&sentence, location).0);
         if last || i32::from(worst.score) > PLENTY {
             return worst;
         }
