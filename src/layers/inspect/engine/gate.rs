@@ -363,6 +363,11 @@ fn pair(value: &[u8], at: usize) -> u32 {
         {
             has::HOLES
         }
+        // The end of an attribute and its tag; a member that is computed.
+        (b'>', _) if at > 0 && matches!(value[at - 1], b'\'' | b'"') => has::MARKUP,
+        (b'[', b'\'' | b'"' | b'`') if at > 0 && (is_word(value[at - 1]) || matches!(value[at - 1], b')' | b']')) => {
+            has::MARKUP
+        }
         // A cast.
         (b':', b':') if at > 0 && matches!(value[at - 1], b')' | b'\'' | b'"') => has::SQL,
         // A scheme that ends in a `t`: its beginning may be torn.
@@ -380,8 +385,14 @@ fn pair(value: &[u8], at: usize) -> u32 {
             b'=' | b'|' | b'*' | b'/' | b'%' | b'^' | b'&' | b'<' | b'!' | b'-' | b'~' | b'\'' | b'"' => has::SQL,
             // An attribute ends, or a comparison begins.
             b'>' if !matches!(byte(value, at + 2), 0 | b'a'..=b'z' | b'A'..=b'Z' | b'<' | b'\n') => has::SQL,
+            b';' | b'#' | b'@' => has::SQL,
             _ if next == b'+' => has::SQL,
-            _ => 0,
+            // `x='`, `1' a`: not `14"` at the end.
+            after => match at.checked_sub(1).map_or(0, |before| value[before]) {
+                b'=' => has::SQL,
+                b'0'..=b'9' if after.is_ascii_alphabetic() || matches!(after, b'(' | b')') => has::SQL,
+                _ => 0,
+            },
         },
         _ => 0,
     }

@@ -89,7 +89,9 @@ fn in_context(text: &[u8], context: Context, location: Location, said: &mut Vec<
             _ => None,
         };
         let sentence = Sentence { text, tokens: said, quote, first, last };
-        worst = worst.or(phrase::judge(&sentence, location)).or(density::density(&sentence, location).0);
+        let (found, dense) = (phrase::judge(&sentence, location), density::density(&sentence, location));
+        let found = if dense.1 && found.score >= 5 { Finding { score: found.score.max(9), ..found } } else { found };
+        worst = worst.or(found).or(dense.0);
         if last || i32::from(worst.score) > PLENTY {
             return worst;
         }

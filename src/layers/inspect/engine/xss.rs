@@ -1,5 +1,6 @@
 //! Cross-site scripting: what a browser would run of the value, in a page, in an attribute or in a script.
 
+mod loose;
 mod script;
 mod tag;
 
@@ -24,11 +25,18 @@ struct Seen {
     markup: bool,
     /// Points for calls and objects of scripts: many say no more than a few.
     script: i32,
+    /// Of [`loose`]: what only strict minds, and where it was first.
+    loose: (u8, usize),
 }
 
 impl Seen {
     fn add(&mut self, points: i32, rule: &'static str, at: usize) {
         self.signs.add(points, rule, at);
+    }
+
+    fn loose(&mut self, kind: u8, at: usize) {
+        let (kinds, first) = self.loose;
+        self.loose = (kinds | kind, if kinds == 0 { at } else { first });
     }
 
     fn script(&mut self, points: i32, rule: &'static str, at: usize) {
@@ -49,13 +57,18 @@ pub(super) fn score(text: &[u8], made: Made, escaped: bool, location: Location) 
             break;
         }
         match byte {
-            b'<' => tag::open(text, at, &mut seen),
+            b'<' => {
+                loose::tag(text, at, location, &mut seen);
+                tag::open(text, at, &mut seen);
+            }
+            b'>' | b'[' => loose::sign(text, at, &mut seen),
             b':' => script::scheme(text, at, &mut seen),
             b'a'..=b'z' | b'A'..=b'Z' | b'_' | b'$' => {
                 let start = at;
                 while text.get(at).is_some_and(|byte| is_word(*byte) || *byte == b'$') {
                     at += 1;
                 }
+                loose::call(text, start, at, &mut seen);
                 word(text, start, at, &mut seen);
                 continue;
             }
@@ -80,7 +93,7 @@ pub(super) fn score(text: &[u8], made: Made, escaped: bool, location: Location) 
     if escaped && seen.signs.sum() >= 4 {
         seen.add(1, "xss-escaped", 0);
     }
-    seen.signs.less(0)
+    loose::verdict(seen.signs.less(0), seen.loose)
 }
 
 fn word(text: &[u8], start: usize, end: usize, seen: &mut Seen) {

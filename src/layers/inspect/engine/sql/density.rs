@@ -14,7 +14,7 @@ const ENOUGH: i32 = 1;
 /// What strict refuses, and default never does, whatever the place.
 const POINTS: u16 = 4;
 /// The sum at which a weaker sign is believed by default.
-const PLENTY: i32 = 14;
+const PLENTY: i32 = 10;
 
 /// Points of a strict finding, and whether it is so dense that little else has to speak for it.
 pub(super) fn density(said: &Sentence<'_>, location: Location) -> (Finding, bool) {
