@@ -66,8 +66,8 @@ const fn kinds() -> [u32; 256] {
             b'\'' | b'"' => has::QUOTE | PAIRED,
             b'`' => has::QUOTE | has::BACKTICK | PAIRED,
             b'<' | b'>' => has::SIGN | has::LESS | PAIRED,
-            b'@' | b'!' | b'~' | b'^' => has::SIGN,
-            b'*' | b'#' | b'+' => has::SIGN | PAIRED,
+            b'!' | b'~' | b'^' => has::SIGN,
+            b'*' | b'#' | b'+' | b'@' => has::SIGN | PAIRED,
             b'=' => has::EQUALS,
             b'(' | b')' => has::PARENTHESIS,
             b';' => has::SEMICOLON,
@@ -308,8 +308,13 @@ fn neighbours(value: &[u8], start: usize, end: usize, marks: u16) -> u32 {
     if marks & mark::VERB != 0 && matches!(last_before_blank(value, start), 0 | b';' | b'\'' | b'"' | b')' | b'/') {
         bytes |= has::SQL;
     }
+    let handed =
+        |before: usize| matches!(value[before], b'(' | b':' | b'=' | b',') && matches!(next, b',' | b'}' | b';');
+    if marks & mark::SCRIPT != 0 && start.checked_sub(1).is_some_and(handed) {
+        bytes |= has::MARKUP;
+    }
     if marks & mark::SCRIPT != 0
-        && matches!(next, b'(' | b'.' | b'[' | b'=' | b':' | b'`' | b'/' | b'>' | b'<' | b')' | b'"' | b'\'')
+        && matches!(next, b'(' | b'.' | b'[' | b'=' | b':' | b'`' | b'/' | b'>' | b'<' | b')' | b'"' | b'\'' | b'}')
     {
         bytes |= has::MARKUP;
     }
@@ -352,6 +357,11 @@ fn pair(value: &[u8], at: usize) -> u32 {
         (b'<' | b'>', b'(') | (b'<', b'<') | (b'{', b'{' | b'%') => has::CODE,
         (b'.', b'e' | b'E') if matches!(byte(value, at + 2), b'(' | b'.') => has::SQL,
         (b'?', b'|' | b'&') if matches!(last_before_blank(value, at), b'\'' | b'"') => has::SQL,
+        (b'@', b'@') if byte(value, at + 2).is_ascii_alphabetic() => has::SQL,
+        // `alert?.(`
+        (b'?', b'.') if byte(value, at + 2) == b'(' => has::MARKUP,
+        // A comment at the very end.
+        (b'-', b'-') if at + 3 >= value.len() && at > 0 => has::SQL,
         (b'?', _) => {
             let before = |back: usize| at.checked_sub(back).map_or(0, |before| value[before]);
             if matches!(before(1), b'/' | b'?') || before(2) == b'?' { has::HOLES } else { 0 }

@@ -30,7 +30,8 @@ pub(super) fn may_be(made: Made) -> bool {
     let compares = made.has(has::EQUALS | has::LESS);
     made.names(mark::SQL)
         || made.has(has::SQL | has::HEX)
-        || made.has(has::PARENTHESIS) && made.has(has::PIPE)
+        || made.has(has::PARENTHESIS) && (made.has(has::PIPE) || made.has(has::AMPERSAND) && made.has(has::SIGN))
+        || made.has(has::DOLLAR) && made.has(has::BRACE | has::BRACKET)
         || made.names(mark::CONNECTIVE) && compares
 }
 
@@ -38,7 +39,8 @@ pub(super) fn may_be(made: Made) -> bool {
 pub(super) fn score(text: &[u8], made: Made, location: Location, tokens: &mut Vec<Token>) -> Finding {
     let mut worst = in_context(text, Context::Bare, location, tokens)
         .or(other::hexadecimal(text, made))
-        .or(other::filter(text, made));
+        .or(other::filter(text, made))
+        .or(other::document(text, made));
     if made.has(has::QUOTE) {
         for quote in [b'\'', b'"', b'`'] {
             if breaks_out(text, made, quote) {
@@ -51,22 +53,18 @@ pub(super) fn score(text: &[u8], made: Made, location: Location, tokens: &mut Ve
 
 /// Whether anything that SQL knows follows the first quote.
 fn breaks_out(text: &[u8], made: Made, quote: u8) -> bool {
-    let mut at = 0;
-    while let Some(found) = text[at..].iter().position(|byte| *byte == quote || *byte == b'\\') {
-        at += found + 1;
-        if text[at - 1] == quote {
-            break;
-        }
-        at = text.len().min(at + 1);
-    }
-    if at == 0 || text[at - 1] != quote {
-        return false;
-    }
-    let after = text[at..].trim_ascii_start();
+    let Some(at) = token::first_quote(text, quote) else { return false };
+    let after = text[at + 1..].trim_ascii_start();
     match after.first() {
         Some(_) if made.names(mark::SQL) => true,
         None | Some(b'.' | b'?' | b':' | b'[' | b']' | b'{' | b'}' | b'$' | b'\\') => false,
-        Some(b',') => after.len() > 1 && matches!(after[1], b'(' | b'n' | b'N' | b'@'),
+        Some(b',') => {
+            // `', admin=1`: the next column of an update.
+            let next = after[1..].trim_ascii_start();
+            let name = next.iter().take(64).take_while(|byte| is_word(**byte)).count();
+            let assigned = next[name..].trim_ascii_start().first() == Some(&b'=');
+            after.len() > 1 && matches!(after[1], b'(' | b'n' | b'N' | b'@') || name > 0 && assigned
+        }
         Some(byte) if byte.is_ascii_alphabetic() => {
             let end = after.iter().position(|byte| !is_word(*byte)).unwrap_or(after.len());
             words::look_up(&after[..end])
@@ -89,9 +87,7 @@ fn in_context(text: &[u8], context: Context, location: Location, said: &mut Vec<
             _ => None,
         };
         let sentence = Sentence { text, tokens: said, quote, first, last };
-        let (found, dense) = (phrase::judge(&sentence, location), density::density(&sentence, location));
-        let found = if dense.1 && found.score >= 5 { Finding { score: found.score.max(9), ..found } } else { found };
-        worst = worst.or(found).or(dense.0);
+        worst = worst.or(density::weigh(&sentence, location, phrase::judge(&sentence, location)));
         if last || i32::from(worst.score) > PLENTY {
             return worst;
         }

@@ -127,6 +127,7 @@ const GROUPS: &[(Sql, u16, &str)] = &[
         0,
         "null true false unknown current_user current_date current_time current_timestamp session_user system_user localtime localtimestamp sysdate utc_date utc_time utc_timestamp rownum default",
     ),
+    group(Sql::Literal, mark::FUNCTION, "current_user session_user system_user"),
     group(
         Sql::Function,
         mark::FUNCTION,

@@ -25,18 +25,13 @@ struct Seen {
     markup: bool,
     /// Points for calls and objects of scripts: many say no more than a few.
     script: i32,
-    /// Of [`loose`]: what only strict minds, and where it was first.
-    loose: (u8, usize),
+    /// Where something is first that only strict minds.
+    loose: Option<usize>,
 }
 
 impl Seen {
     fn add(&mut self, points: i32, rule: &'static str, at: usize) {
         self.signs.add(points, rule, at);
-    }
-
-    fn loose(&mut self, kind: u8, at: usize) {
-        let (kinds, first) = self.loose;
-        self.loose = (kinds | kind, if kinds == 0 { at } else { first });
     }
 
     fn script(&mut self, points: i32, rule: &'static str, at: usize) {

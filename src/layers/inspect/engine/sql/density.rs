@@ -1,7 +1,7 @@
 //! How much of a value is SQL at all: what no sign names may still be no prose.
 //!
-//! **The rule.** Each token speaks for SQL or against it, by what prose has few or many of; the sum is the strict sensitivity's
-//! business alone.
+//! **The rule.** Each token speaks for SQL or against it, by what prose has few or many of. A little more for than against is the
+//! strict sensitivity's business alone; much more, and a sign that did not suffice by default does.
 
 use super::{sentence::Sentence, token::Kind};
 use crate::inspect::engine::{
@@ -9,18 +9,38 @@ use crate::inspect::engine::{
     words::Sql,
 };
 
-/// From this sum on, as much speaks for SQL as against it and a little more: names weigh most against.
+/// From this sum on strict refuses it.
 const ENOUGH: i32 = 1;
 /// What strict refuses, and default never does, whatever the place.
 const POINTS: u16 = 4;
-/// The sum at which a weaker sign is believed by default.
-const PLENTY: i32 = 10;
+/// The sum that lends weight to a sign of at least so many points: it makes them enough by default.
+const DENSE: i32 = 10;
+const SIGN: u16 = 5;
+const BY_DEFAULT: u16 = 9;
+/// Prose that nothing behind it makes up for.
+const PROSE: i32 = -60;
 
-/// Points of a strict finding, and whether it is so dense that little else has to speak for it.
-pub(super) fn density(said: &Sentence<'_>, location: Location) -> (Finding, bool) {
+/// What was found, with what speaks for it in all.
+pub(super) fn weigh(said: &Sentence<'_>, location: Location, found: Finding) -> Finding {
+    if found.score >= BY_DEFAULT || said.tokens.len() < 2 {
+        return found;
+    }
+    let (sum, names) = sum(said);
+    if found.score >= SIGN && sum >= DENSE && names * 6 < said.tokens.len() {
+        return Finding { score: BY_DEFAULT, ..found };
+    }
+    let enough = sum + location.prior() >= ENOUGH;
+    if enough { found.or(Finding { score: POINTS, rule: "sql-density", offset: said.start(0) }) } else { found }
+}
+
+/// What speaks for SQL less what speaks against it, and how many names there are.
+fn sum(said: &Sentence<'_>) -> (i32, usize) {
     let mut sum = 0;
     let (mut opened, mut names) = (0, 0);
     for (at, token) in said.tokens.iter().enumerate() {
+        if sum < PROSE {
+            return (sum, names);
+        }
         let calls = said.kind(at + 1) == Some(Kind::Open);
         sum += match token.kind {
             Kind::Word => match token.sql {
@@ -71,7 +91,5 @@ pub(super) fn density(said: &Sentence<'_>, location: Location) -> (Finding, bool
     sum += if opened == 0 { 0 } else { 2 } + i32::from(said.quote.is_some());
     // Two or three tokens are anything.
     sum -= if said.tokens.len() < 4 { 3 } else { 0 };
-    let found = Finding { score: POINTS, rule: "sql-density", offset: said.start(0) };
-    let enough = sum + location.prior() >= ENOUGH && said.tokens.len() > 1;
-    (if enough { found } else { Finding::default() }, sum >= PLENTY && names * 6 < said.tokens.len())
+    (sum, names)
 }

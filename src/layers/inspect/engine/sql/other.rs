@@ -30,6 +30,49 @@ pub(super) fn hexadecimal(text: &[u8], made: Made) -> Finding {
     Finding::default()
 }
 
+/// The operators of MongoDB's queries that compare or compute.
+const OPERATORS: [&[u8]; 22] = [
+    b"eq",
+    b"ne",
+    b"gt",
+    b"gte",
+    b"lt",
+    b"lte",
+    b"in",
+    b"nin",
+    b"and",
+    b"or",
+    b"not",
+    b"nor",
+    b"exists",
+    b"type",
+    b"mod",
+    b"regex",
+    b"where",
+    b"all",
+    b"elemmatch",
+    b"size",
+    b"expr",
+    b"function",
+];
+
+/// An operator where a key stands: `"$ne":`, `[$gt]`, `{$where:`.
+pub(super) fn document(text: &[u8], made: Made) -> Finding {
+    if !made.has(has::DOLLAR) {
+        return Finding::default();
+    }
+    for (at, _) in text.iter().enumerate().filter(|(_, byte)| **byte == b'$').take(16) {
+        let name = &text[at + 1..text.len().min(at + 12)];
+        let name = &name[..name.iter().position(|byte| !byte.is_ascii_alphabetic()).unwrap_or(name.len())];
+        let opens = at.checked_sub(1).is_some_and(|before| matches!(text[before], b'"' | b'\'' | b'[' | b'{'));
+        let closes = matches!(text.get(at + 1 + name.len()), Some(b'"' | b'\'' | b']' | b':'));
+        if opens && closes && OPERATORS.iter().any(|operator| name.eq_ignore_ascii_case(operator)) {
+            return Finding { score: 6, rule: "sql-operator", offset: at };
+        }
+    }
+    Finding::default()
+}
+
 /// LDAP: a filter that closes one and opens another (RFC 4515).
 pub(super) fn filter(text: &[u8], made: Made) -> Finding {
     if !made.has(has::PARENTHESIS) || !made.has(has::PIPE | has::AMPERSAND | has::SIGN) {

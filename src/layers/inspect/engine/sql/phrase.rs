@@ -155,7 +155,7 @@ fn word(said: &Sentence<'_>, at: usize, case: &mut Case) {
                 case.weak.add(4, "sql-case", here);
             }
         }
-        Sql::Function | Sql::Object if said.kind(at + 1) == Some(Kind::Open) => function(said, at, case),
+        Sql::Function | Sql::Object | Sql::Literal if said.kind(at + 1) == Some(Kind::Open) => function(said, at, case),
         Sql::Limit if said.kind(at + 1) == Some(Kind::Number) && is_operand_end(said, at) => {
             case.weak.add(2, "sql-limit", here);
         }
@@ -232,7 +232,8 @@ fn function(said: &Sentence<'_>, at: usize, case: &mut Case) {
         let cut = said.last && said.tokens.len() == 2;
         case.weak.add(if cut { 6 } else { 2 }, "sql-function", here);
     }
-    let asks = said.is(at, "version") || said.is(at, "user") || said.is(at, "database");
+    let asks = ["version", "user", "database", "current_user", "session_user", "system_user", "user_name", "db_name"];
+    let asks = asks.iter().any(|name| said.is(at, name));
     if asks && said.kind(at + 2) == Some(Kind::Close) {
         case.weak.add(3, "sql-function", here);
     }

@@ -123,7 +123,9 @@ pub(super) fn stacked(said: &Sentence<'_>, at: usize, case: &mut Case) {
     let verb = said.past(at + 1, |at| said.kind(at) == Some(Kind::Semicolon));
     let points = statement(said, verb);
     if points > 0 {
-        case.strong.add(points + 2, "sql-stacked", said.start(verb));
+        // `1; alter ..`, `'; grant ..`: a value that ends at once. No prose follows that.
+        let at_once = at == 1 && said.first && matches!(said.kind(0), Some(Kind::Number | Kind::String));
+        case.strong.add(points + 2 + i32::from(at_once) * 4, "sql-stacked", said.start(verb));
     }
 }
 
@@ -183,7 +185,7 @@ pub(super) fn statement(said: &Sentence<'_>, at: usize) -> i32 {
         }
         Sql::Verb if is("print") => matches!(said.kind(next), Some(Kind::String | Kind::Variable)),
         Sql::Verb if is("copy") && said.sql(next + 1) == Sql::From => {
-            matches!(said.kind(next + 2), Some(Kind::String | Kind::OpenString))
+            matches!(said.kind(next + 2), Some(Kind::String | Kind::OpenString)) || said.is(next + 2, "program")
         }
         Sql::Verb if is("backup") || is("copy") || is("attach") => {
             said.sql(next) == Sql::Object || said.kind(next + 1) == Some(Kind::Open)

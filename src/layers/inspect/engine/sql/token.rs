@@ -87,16 +87,9 @@ impl<'a> Tokens<'a> {
 
     /// The value's own start, up to the quote that breaks out. Doubled quotes break out here: `''` may be the end and a begin.
     fn before_break_out(&mut self, quote: u8) -> Kind {
-        while let Some(&byte) = self.text.get(self.at) {
-            self.at += 1;
-            match byte {
-                b'\\' => self.at += 1,
-                _ if byte == quote => return Kind::String,
-                _ => {}
-            }
-        }
-        self.at = self.text.len();
-        Kind::OpenString
+        let end = first_quote(self.text, quote);
+        self.at = end.map_or(self.text.len(), |end| end + 1);
+        if end.is_some() { Kind::String } else { Kind::OpenString }
     }
 
     /// Past `[name of a table]`, where it is one.
@@ -281,6 +274,23 @@ impl Iterator for Tokens<'_> {
         self.at = self.at.min(self.text.len());
         Some(plain(kind, position(start), position(self.at)))
     }
+}
+
+/// The quote that ends the statement's own: the first that no backslash escapes, or else the first, for what escapes quotes
+/// with a backslash and forgets backslashes.
+pub(super) fn first_quote(text: &[u8], quote: u8) -> Option<usize> {
+    let (mut at, mut escaped) = (0, None);
+    while let Some(found) = text[at..].iter().position(|byte| *byte == quote || *byte == b'\\') {
+        at += found;
+        if text[at] == quote {
+            return Some(at);
+        }
+        if text.get(at + 1) == Some(&quote) {
+            escaped = escaped.or(Some(at + 1));
+        }
+        at = text.len().min(at + 2);
+    }
+    escaped
 }
 
 /// Windows are far shorter than 4 GiB.
