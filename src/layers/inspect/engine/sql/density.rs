@@ -18,7 +18,7 @@ const DENSE: i32 = 10;
 const SIGN: u16 = 5;
 const BY_DEFAULT: u16 = 9;
 /// Prose that nothing behind it makes up for.
-const PROSE: i32 = -60;
+const PROSE: i32 = -25;
 
 /// What was found, with what speaks for it in all.
 pub(super) fn weigh(said: &Sentence<'_>, location: Location, found: Finding) -> Finding {
@@ -41,7 +41,7 @@ fn sum(said: &Sentence<'_>) -> (i32, usize) {
         if sum < PROSE {
             return (sum, names);
         }
-        let calls = said.kind(at + 1) == Some(Kind::Open);
+        let calls = || said.kind(at + 1) == Some(Kind::Open);
         sum += match token.kind {
             Kind::Word => match token.sql {
                 // Begins or joins queries, or reaches for what an attack reaches for.
@@ -55,9 +55,9 @@ fn sum(said: &Sentence<'_>) -> (i32, usize) {
                 | Sql::Delay
                 | Sql::Into => 7,
                 Sql::Logic => 4,
-                Sql::Function | Sql::Object if calls => 3,
+                Sql::Function | Sql::Object if calls() => 3,
                 // A call of what SQL does not know: any language's.
-                Sql::None if calls => -1,
+                Sql::None if calls() => -1,
                 // Most of what prose is made of.
                 Sql::None | Sql::Function | Sql::Object => {
                     names += 1;
