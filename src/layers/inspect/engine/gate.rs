@@ -33,8 +33,6 @@ pub(super) mod has {
     pub(in super::super) const SLASH: u32 = 1 << 13;
     /// `.` `-`
     pub(in super::super) const DOT: u32 = 1 << 14;
-    /// Where a statement's quotes may end, and nothing else is SQL.
-    pub(in super::super) const BREAK: u32 = 1 << 15;
     pub(in super::super) const BRACE: u32 = 1 << 16;
     pub(in super::super) const BRACKET: u32 = 1 << 17;
     pub(in super::super) const NEWLINE: u32 = 1 << 20;
@@ -78,8 +76,8 @@ const fn kinds() -> [u32; 256] {
             b'"' => has::DOUBLE | PAIRED,
             b'`' => has::BACKTICK | PAIRED,
             b'<' | b'>' => has::SIGN | has::LESS | PAIRED,
-            b'@' | b'!' | b'~' | b'^' => has::SIGN,
-            b'*' | b'#' | b'+' => has::SIGN | PAIRED,
+            b'!' | b'~' | b'^' => has::SIGN,
+            b'*' | b'#' | b'+' | b'@' => has::SIGN | PAIRED,
             b'=' => has::COMPARES,
             b'(' | b')' => has::PARENTHESIS | PAIRED,
             b';' => has::SEMICOLON,

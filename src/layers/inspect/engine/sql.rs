@@ -1,13 +1,12 @@
 //! SQL injection: what the value would be inside a statement, in each of the quotes it may stand in.
 
+mod density;
 mod expression;
 mod other;
 mod phrase;
 mod query;
 mod sentence;
 mod token;
-
-use memchr::memchr2;
 
 pub(super) use self::token::Token;
 use self::{
@@ -29,17 +28,17 @@ const SHARED: usize = 48;
 /// Whether it is worth a look.
 pub(super) fn may_be(made: Made) -> bool {
     made.names(mark::SQL)
-        || made.has(has::SQL | has::BREAK | has::HEX)
+        || made.has(has::SQL | has::HEX)
         || made.names(mark::CONNECTIVE) && made.has(has::COMPARES)
+        || made.has(has::DOLLAR) && made.has(has::BRACE | has::BRACKET)
 }
 
 /// The worst of the contexts.
 pub(super) fn score(text: &[u8], made: Made, location: Location, tokens: &mut Vec<Token>) -> Finding {
-    let mut worst = other::hexadecimal(text, made).or(other::filter(text, made));
-    let connected = made.names(mark::CONNECTIVE) && made.has(has::COMPARES);
-    if connected || made.names(mark::SQL) || made.has(has::SQL | has::HEX) {
-        worst = worst.or(in_context(text, Context::Bare, location, tokens));
-    }
+    let mut worst = in_context(text, Context::Bare, location, tokens)
+        .or(other::hexadecimal(text, made))
+        .or(other::filter(text, made))
+        .or(other::document(text, made));
     for (quote, kind) in [(b'\'', has::SINGLE), (b'"', has::DOUBLE), (b'`', has::BACKTICK)] {
         if made.has(kind) && breaks_out(text, made, quote) {
             worst = worst.or(in_context(text, Context::Quoted(quote), location, tokens));
@@ -50,19 +49,18 @@ pub(super) fn score(text: &[u8], made: Made, location: Location, tokens: &mut Ve
 
 /// Whether anything that SQL knows follows the first quote.
 fn breaks_out(text: &[u8], made: Made, quote: u8) -> bool {
-    let mut at = 0;
-    let after = loop {
-        let Some(found) = memchr2(quote, b'\\', &text[at..]) else { return false };
-        let rest = &text[at + found + 1..];
-        if text[at + found] == quote {
-            break rest.trim_ascii_start();
-        }
-        at = text.len().min(at + found + 2);
-    };
+    let Some(at) = token::first_quote(text, quote) else { return false };
+    let after = text[at + 1..].trim_ascii_start();
     match after.first() {
         Some(_) if made.names(mark::SQL) => true,
         None | Some(b'.' | b'?' | b':' | b'[' | b']' | b'{' | b'}' | b'$' | b'\\') => false,
-        Some(b',') => after.len() > 1 && matches!(after[1], b'(' | b'n' | b'N' | b'@'),
+        Some(b',') => {
+            // `', admin=1`: the next column of an update.
+            let next = after[1..].trim_ascii_start();
+            let name = next.iter().take(64).take_while(|byte| is_word(**byte)).count();
+            let assigned = next[name..].trim_ascii_start().first() == Some(&b'=');
+            after.len() > 1 && matches!(after[1], b'(' | b'n' | b'N' | b'@') || name > 0 && assigned
+        }
         Some(byte) if byte.is_ascii_alphabetic() => {
             let end = after.iter().position(|byte| !is_word(*byte)).unwrap_or(after.len());
             words::look_up(&after[..end])
@@ -89,7 +87,7 @@ fn in_context(text: &[u8], context: Context, location: Location, said: &mut Vec<
             _ => None,
         };
         let sentence = Sentence { text, tokens: said, quote, first, last };
-        worst = worst.or(phrase::judge(&sentence, location));
+        worst = worst.or(density::weigh(&sentence, location, phrase::judge(&sentence, location)));
         if last || i32::from(worst.score) > PLENTY {
             return worst;
         }

@@ -127,6 +127,7 @@ impl Verdict {
     /// | `sql-characters` | text spelled out as `char(65)` |
     /// | `sql-comment` | a comment where none belongs: `--`, `#`, `/*! */` |
     /// | `sql-condition` | `and` or `or` with a comparison |
+    /// | `sql-density` | more SQL than words of anything else (strict) |
     /// | `sql-expression` | operators around what would stand between quotes: `'+'`, `'\|\|'` |
     /// | `sql-file` | `into outfile`, `into dumpfile` |
     /// | `sql-from` | `from` a table |
@@ -135,6 +136,7 @@ impl Verdict {
     /// | `sql-hexadecimal` | a whole text as `0x..` |
     /// | `sql-limit` | `limit` of a query |
     /// | `sql-number` | `1.e(`, which only `MySQL` reads |
+    /// | `sql-operator` | an operator of a database of documents: `{"$ne": ..` |
     /// | `sql-order` | `order by`, `group by` |
     /// | `sql-procedure` | `procedure analyse` |
     /// | `sql-select` | `select` with what may be selected |
@@ -154,6 +156,7 @@ impl Verdict {
     /// | `xss-handler` | a handler: `onerror=` |
     /// | `xss-include` | `<!--#`, which a server carries out |
     /// | `xss-instruction` | `<?import`, `<?xml-stylesheet` |
+    /// | `xss-likeness` | what looks like markup or a script and does nothing yet (strict) |
     /// | `xss-scheme` | an address that runs: `javascript:`, `data:text/html` |
     /// | `xss-script` | a `<script>`, or what follows one |
     /// | `xss-script-call` | a call in a script: `alert(1)` |

@@ -133,6 +133,7 @@ const GROUPS: &[(Sql, u16, &str)] = &[
         0,
         "null true false unknown current_user current_date current_time current_timestamp session_user system_user localtime localtimestamp sysdate utc_date utc_time utc_timestamp rownum default",
     ),
+    group(Sql::Literal, mark::FUNCTION, "current_user session_user system_user"),
     group(
         Sql::Function,
         mark::FUNCTION,
@@ -173,10 +174,13 @@ const GROUPS: &[(Sql, u16, &str)] = &[
     group(Sql::Wait, mark::SQL, "waitfor"),
     group(Sql::Delay, 0, "delay"),
     group(Sql::Procedure, mark::CONNECTIVE, "procedure analyse"),
+    // The one word that follows it: British prose has it too, and pays a closer look.
+    group(Sql::Procedure, mark::SQL, "analyse"),
     group(
         Sql::Type,
         0,
-        "int integer varchar nvarchar varchar2 numeric decimal signed unsigned text bigint float boolean bool date datetime timestamp xml smallint double real money bit uniqueidentifier blob clob utf8 utf8mb4 latin1",
+        "int integer varchar nvarchar varchar2 numeric decimal signed unsigned text bigint float boolean bool date datetime timestamp xml smallint double real money bit uniqueidentifier blob clob utf8 utf8mb4 latin1 \
+         json jsonb bytea inet cidr macaddr regclass regtype regproc regnamespace oid int2 int4 int8 serial bigserial float4 float8 bpchar timetz timestamptz tsvector tsquery hstore citext varbit",
     ),
     group(
         Sql::Other,

@@ -1,5 +1,6 @@
 //! Cross-site scripting: what a browser would run of the value, in a page, in an attribute or in a script.
 
+mod loose;
 mod script;
 mod tag;
 
@@ -24,6 +25,8 @@ struct Seen {
     markup: bool,
     /// Points for calls and objects of scripts: many say no more than a few.
     script: i32,
+    /// Where something is first that only strict minds.
+    loose: Option<usize>,
 }
 
 impl Seen {
@@ -45,8 +48,8 @@ static IDLE: [bool; 256] = {
     let mut idle = [true; 256];
     let mut byte = 0_u8;
     loop {
-        idle[byte as usize] =
-            !(byte.is_ascii_alphabetic() || matches!(byte, b'_' | b'$' | b'<' | b':' | b'{' | b'&' | b'+'));
+        idle[byte as usize] = !(byte.is_ascii_alphabetic()
+            || matches!(byte, b'_' | b'$' | b'<' | b'>' | b'[' | b':' | b'{' | b'&' | b'+'));
         if byte == u8::MAX {
             break idle;
         }
@@ -65,11 +68,16 @@ pub(super) fn score(text: &[u8], made: Made, escaped: bool, location: Location) 
             break;
         }
         match byte {
-            b'<' => tag::open(text, at, &mut seen),
+            b'<' => {
+                loose::tag(text, at, location, &mut seen);
+                tag::open(text, at, &mut seen);
+            }
+            b'>' | b'[' => loose::sign(text, at, &mut seen),
             b':' => script::scheme(text, at, &mut seen),
             b'a'..=b'z' | b'A'..=b'Z' | b'_' | b'$' => {
                 let start = at;
                 at += text[at..].iter().take_while(|byte| is_word(**byte) || **byte == b'$').count();
+                loose::call(text, start, at, &mut seen);
                 word(text, start, at, &mut seen);
                 continue;
             }
@@ -94,7 +102,7 @@ pub(super) fn score(text: &[u8], made: Made, escaped: bool, location: Location) 
     if escaped && seen.signs.sum() >= 4 {
         seen.add(1, "xss-escaped", 0);
     }
-    seen.signs.less(0)
+    loose::verdict(seen.signs.less(0), seen.loose)
 }
 
 fn word(text: &[u8], start: usize, end: usize, seen: &mut Seen) {

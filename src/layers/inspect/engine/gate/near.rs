@@ -50,6 +50,12 @@ fn last_before_blank(value: &[u8], end: usize) -> u8 {
     before_blank(value, end).map_or(0, |at| value[at])
 }
 
+/// The two bytes behind the parenthesis that opens next.
+fn after_open(value: &[u8], end: usize) -> (u8, u8) {
+    let near = &value[end..value.len().min(end + 8)];
+    near.iter().position(|byte| *byte == b'(').map_or((0, 0), |open| (byte(near, open + 1), byte(near, open + 2)))
+}
+
 /// What a known word is by what stands beside it.
 pub(super) fn neighbours(value: &[u8], start: usize, end: usize, marks: u16) -> u32 {
     let mut bytes = 0;
@@ -68,7 +74,12 @@ pub(super) fn neighbours(value: &[u8], start: usize, end: usize, marks: u16) -> 
             // A value that goes on with somebody else's condition.
             // `having (`, `procedure analyse (`
             b'(' if end - start >= 6 => true,
-            b'\'' | b'"' | b'(' => start <= 1,
+            b'\'' | b'"' => start <= 1,
+            // `and (1 or ..`, but no `or (2)`.
+            b'(' => {
+                start <= 1
+                    || matches!(after_open(value, end), (b'0'..=b'9', other) if !matches!(other, b')' | b'0'..=b'9'))
+            }
             _ => false,
         };
         bytes |= if operand { has::SQL } else { 0 };
@@ -83,6 +94,11 @@ pub(super) fn neighbours(value: &[u8], start: usize, end: usize, marks: u16) -> 
     if marks & (mark::VERB | mark::IMPERATIVE) != 0 && matches!(last, 0 | b';' | b'\'' | b'"' | b')' | b'/') {
         let begins = marks & mark::VERB != 0 || is_followed_by_sql(value, end);
         bytes |= if begins { has::SQL } else { 0 };
+    }
+    let handed =
+        |before: usize| matches!(value[before], b'(' | b':' | b'=' | b',') && matches!(next, b',' | b'}' | b';');
+    if marks & mark::SCRIPT != 0 && start.checked_sub(1).is_some_and(handed) {
+        bytes |= has::MARKUP;
     }
     if marks & mark::SCRIPT != 0 && is_scripted(value, start, end, next) {
         bytes |= has::MARKUP;
@@ -140,16 +156,24 @@ fn ends_operand(value: &[u8], at: usize) -> bool {
     }
 }
 
-/// Whether what follows a verb is SQL: a word of it, a parenthesis or a comment before one, or no word at all.
+/// Whether what follows a verb is SQL: a word of it among the next, a parenthesis or a comment before it, or no word at all.
 fn is_followed_by_sql(value: &[u8], end: usize) -> bool {
     let filler = |byte: &u8| is_blank(*byte) || matches!(byte, b'(' | b'/' | b'*');
-    let rest = &value[end..];
-    let rest = &rest[rest.iter().take(BLANKS).take_while(|byte| filler(byte)).count()..];
-    let length = rest.iter().take(32).take_while(|byte| is_word(**byte)).count();
-    match rest.first() {
-        Some(first) if first.is_ascii_alphabetic() => words::sql(&rest[..length]) != Sql::None,
-        _ => true,
+    let mut rest = &value[end..];
+    for word in 0..2 {
+        rest = &rest[rest.iter().take(BLANKS).take_while(|byte| filler(byte)).count()..];
+        let length = rest.iter().take(32).take_while(|byte| is_word(**byte)).count();
+        match rest.first() {
+            Some(first) if first.is_ascii_alphabetic() => {
+                if words::sql(&rest[..length]) != Sql::None {
+                    return true;
+                }
+                rest = &rest[length..];
+            }
+            _ => return word == 0,
+        }
     }
+    false
 }
 
 /// Whether a known function is called as an attack does: as the first of a value or the last, on another one's answer, or to ask
@@ -232,6 +256,13 @@ fn ends_script(before: &[u8]) -> bool {
     letters.next().is_some_and(|byte| byte | 0x20 == b't') && letters.next().is_some_and(|byte| byte | 0x20 == b'p')
 }
 
+/// Whether a comma, a name and `=` come next.
+fn assigns(value: &[u8], start: usize) -> bool {
+    let mut rest = value[start..].iter().take(64).skip_while(|byte| **byte == b',' || is_blank(**byte));
+    let after = rest.find(|byte| !is_word(**byte) && !is_blank(**byte));
+    after == Some(&b'=')
+}
+
 /// Pairs of bytes that may mean something: a bit for each byte that may follow, for each of the few that need one.
 static PAIRS: [[u64; 4]; 256] = pairs();
 
@@ -258,10 +289,10 @@ const fn could_pair(first: u8, next: u8) -> bool {
         b'-' => next == b'-',
         b'(' => matches!(next, b'|' | b'&' | b'!'),
         b')' => next == b'(',
-        b'>' => !next.is_ascii_alphabetic(),
         b'+' => next == b'A',
         b'%' => next.is_ascii_hexdigit() || matches!(next, b'u' | b'U' | b'%'),
-        b'\'' | b'"' | b'`' => !(next == 0 || next.is_ascii_alphanumeric() || matches!(next, b'_' | b'.' | b',')),
+        b'\'' | b'"' | b'`' => !(next == 0 || next.is_ascii_alphanumeric() || matches!(next, b'_' | b'.')),
+        b'@' => next == b'@',
         _ => true,
     }
 }
@@ -302,6 +333,15 @@ pub(super) fn pair(value: &[u8], at: usize) -> u32 {
         // A directory's filter: `(|(`, `)(&`
         (b'(', b'|' | b'&' | b'!') if byte(value, at + 2) == b'(' => has::SQL,
         (b')', b'(') if matches!(byte(value, at + 2), b'|' | b'&') || at > 0 && value[at - 1] == b'*' => has::SQL,
+        (b'?', b'|' | b'&') if matches!(last_before_blank(value, at), b'\'' | b'"') => has::SQL,
+        (b'@', b'@') if byte(value, at + 2).is_ascii_alphabetic() => has::SQL,
+        // `alert?.(`
+        (b'?', b'.') if byte(value, at + 2) == b'(' => has::MARKUP,
+        // The end of an attribute and its tag; a member that is computed.
+        (b'>', _) if at > 0 && matches!(value[at - 1], b'\'' | b'"') => has::MARKUP,
+        (b'[', b'\'' | b'"' | b'`') if at > 0 && (is_word(value[at - 1]) || matches!(value[at - 1], b')' | b']')) => {
+            has::MARKUP
+        }
         // `1.e(`, and no `i.e.`
         (b'.', b'e' | b'E')
             if matches!(byte(value, at + 2), b'(' | b'.') && at > 0 && value[at - 1].is_ascii_digit() =>
@@ -331,7 +371,7 @@ pub(super) fn pair(value: &[u8], at: usize) -> u32 {
         (b'*', b'a'..=b'z') if at > 1 && value[at - 1].is_ascii_alphabetic() && value[at - 2] == b'/' => has::HOLES,
         (b':', _) if ends_script(&value[..at]) => has::MARKUP,
         // `'..'::json`
-        (b':', b':') if at > 0 && value[at - 1] == b'\'' => has::SQL,
+        (b':', b':') if at > 0 && matches!(value[at - 1], b')' | b'\'' | b'"') => has::SQL,
         // No heading, and no colour.
         (b'#', _) if ends_operand(value, at) => has::SQL,
         (b'-', b'-') if ends_operand(value, at) || matches!(last_before_blank(value, at), b'*' | b'/' | b'#') => {
@@ -351,11 +391,19 @@ pub(super) fn pair(value: &[u8], at: usize) -> u32 {
         // A span of code begins.
         (b'`', _) if at == 0 || matches!(value[at - 1], b' ' | b'\n' | b'(' | b'*' | b'[') => 0,
         (b'\'' | b'"' | b'`', _) => match next_after_blank(value, at + 1) {
-            b'=' | b'|' | b'*' | b'/' | b'%' | b'^' | b'&' | b'<' | b'!' | b'-' | b'~' | b'\'' | b'"' => has::BREAK,
+            b'=' | b'|' | b'*' | b'/' | b'%' | b'^' | b'&' | b'<' | b'!' | b'-' | b'~' | b'\'' | b'"' | b';' | b'#'
+            | b'@' => has::SQL,
             // An attribute ends, or a comparison begins.
-            b'>' if !matches!(byte(value, at + 2), 0 | b'a'..=b'z' | b'A'..=b'Z' | b'<' | b'\n') => has::BREAK,
-            _ if next == b'+' => has::BREAK,
-            _ => 0,
+            b'>' if !matches!(byte(value, at + 2), 0 | b'a'..=b'z' | b'A'..=b'Z' | b'<' | b'\n') => has::SQL,
+            _ if next == b'+' => has::SQL,
+            // `5', role=2`: the next column of an update.
+            b',' if assigns(value, at + 1) => has::SQL,
+            // `x='`, `1' a`: not `14"` at the end.
+            after => match at.checked_sub(1).map_or(0, |before| value[before]) {
+                b'=' => has::SQL,
+                b'0'..=b'9' if after.is_ascii_alphabetic() || matches!(after, b'(' | b')') => has::SQL,
+                _ => 0,
+            },
         },
         _ => 0,
     }

@@ -62,13 +62,17 @@ pub(super) fn condition(said: &Sentence<'_>, at: usize, case: &mut Case) {
     }
 }
 
+/// A comparison that no English word is.
+fn is_rare(said: &Sentence<'_>, at: usize) -> bool {
+    said.is(at, "rlike") || said.is(at, "regexp") || said.is(at, "ilike") || said.is(at, "sounds")
+}
+
 /// A comparison in letters with constants at both sides; `= (select`.
 pub(super) fn comparison(said: &Sentence<'_>, at: usize, case: &mut Case) {
     let here = said.start(at);
     let bound = is_operand_end(said, at) && at > 0;
     if said.kind(at) == Some(Kind::Word) {
-        let rare = said.is(at, "rlike") || said.is(at, "regexp") || said.is(at, "sounds");
-        if rare && bound && said.operand(at + 1).is_some() {
+        if is_rare(said, at) && bound && said.operand(at + 1).is_some() {
             case.weak.add(6, "sql-condition", here);
         } else if bound && matches!(said.kind(at + 1), Some(Kind::Open)) {
             case.weak.add(2, "sql-condition", here);
@@ -135,6 +139,18 @@ pub(super) fn break_out(said: &Sentence<'_>, case: &mut Case) {
         }
         _ if closes == 1 && bare_comment(at - 1) && said.is_end(at) => case.weak.add(9, "sql-break-out", here),
         Some(Kind::Semicolon) => case.weak.add(2 + closes, "sql-break-out", here),
+        // `', admin=1 where`, `',(select 1`: the next column, or the next row.
+        Some(Kind::Comma) => {
+            let assigned = said.kind(at + 1) == Some(Kind::Word) && said.bytes(at + 2) == b"=";
+            let over = said.operand(at + 3).filter(|(_, end)| said.sql(*end) == Sql::Where || said.is_comment(*end));
+            let row = closes == 1 && said.kind(at + 1) == Some(Kind::Open) && said.operand(at + 2).is_some();
+            let ends = said.is_comment(said.tokens.len().saturating_sub(1));
+            if assigned {
+                case.weak.add(if over.is_some() { 9 } else { 4 }, "sql-break-out", here);
+            } else if row {
+                case.weak.add(if ends { 8 } else { 4 }, "sql-break-out", here);
+            }
+        }
         Some(Kind::Compare | Kind::Logic | Kind::Arithmetic) => {
             case.weak.add(1 + closes, "sql-break-out", here);
             match (chain(said, at), said.operand(at + 1)) {
@@ -147,7 +163,7 @@ pub(super) fn break_out(said: &Sentence<'_>, case: &mut Case) {
             Sql::Logic | Sql::Compare | Sql::Not => {
                 case.weak.add(1 + closes * 2, "sql-break-out", here);
                 // `select 'and'`
-                let is_quoted_word = said.tokens.len() == 3 && said.bytes(2).len() == 1;
+                let is_quoted_word = said.tokens.len() == 3 && said.bytes(2).len() == 1 && !is_rare(said, at);
                 if !is_quoted_word && chain(said, at).is_some() {
                     case.weak.add(8, "sql-expression", here);
                 }
@@ -156,6 +172,10 @@ pub(super) fn break_out(said: &Sentence<'_>, case: &mut Case) {
                 case.weak.add(1 + closes * 2, "sql-break-out", here);
             }
             Sql::As | Sql::Where | Sql::Into | Sql::Wait | Sql::From => case.weak.add(4, "sql-break-out", here),
+            // `' collate nocase --`
+            Sql::Other if (at + 1..at + 4).any(|at| said.is_comment(at) && said.bytes(at).len() <= 4) => {
+                case.weak.add(6, "sql-break-out", here);
+            }
             Sql::Verb | Sql::Select => case.weak.add(statement(said, at), "sql-statement", here),
             _ => {}
         },

@@ -1,6 +1,6 @@
 //! What injects into a query without being SQL to read: text in hexadecimal, and the filters of a directory.
 
-use memchr::memchr2_iter;
+use memchr::{memchr_iter, memchr2_iter};
 
 use crate::inspect::engine::{
     gate::{Made, has},
@@ -27,6 +27,49 @@ pub(super) fn hexadecimal(text: &[u8], made: Made) -> Finding {
             |pair: &[u8; 2]| matches!(pair[0], b'2'..=b'7') || pair == b"00" || pair == b"0a" || pair == b"0A";
         if pairs.iter().all(is_text) {
             return Finding { score: 9, rule: "sql-hexadecimal", offset: at };
+        }
+    }
+    Finding::default()
+}
+
+/// The operators of `MongoDB`'s queries that compare or compute.
+const OPERATORS: [&[u8]; 22] = [
+    b"eq",
+    b"ne",
+    b"gt",
+    b"gte",
+    b"lt",
+    b"lte",
+    b"in",
+    b"nin",
+    b"and",
+    b"or",
+    b"not",
+    b"nor",
+    b"exists",
+    b"type",
+    b"mod",
+    b"regex",
+    b"where",
+    b"all",
+    b"elemmatch",
+    b"size",
+    b"expr",
+    b"function",
+];
+
+/// An operator where a key stands: `"$ne":`, `[$gt]`, `{$where:`.
+pub(super) fn document(text: &[u8], made: Made) -> Finding {
+    if !made.has(has::DOLLAR) {
+        return Finding::default();
+    }
+    for at in memchr_iter(b'$', text).take(16) {
+        let name = &text[at + 1..text.len().min(at + 12)];
+        let name = &name[..name.iter().position(|byte| !byte.is_ascii_alphabetic()).unwrap_or(name.len())];
+        let opens = at.checked_sub(1).is_some_and(|before| matches!(text[before], b'"' | b'\'' | b'[' | b'{'));
+        let closes = matches!(text.get(at + 1 + name.len()), Some(b'"' | b'\'' | b']' | b':'));
+        if opens && closes && OPERATORS.iter().any(|operator| name.eq_ignore_ascii_case(operator)) {
+            return Finding { score: 6, rule: "sql-operator", offset: at };
         }
     }
     Finding::default()

@@ -41,7 +41,13 @@ pub(super) fn judge(said: &Sentence<'_>, location: Location) -> Finding {
                     && said.bytes(at + 2) == b":"
                     && said.kind(at + 3) == Some(Kind::Word) =>
             {
-                case.weak.add(4, "sql-cast", said.start(at));
+                case.weak.add(if said.sql(at + 3) == Sql::Type { 6 } else { 4 }, "sql-cast", said.start(at));
+            }
+            // `(..)::int`: no other language casts so, to a type of SQL's.
+            Kind::Close
+                if said.bytes(at + 1) == b":" && said.bytes(at + 2) == b":" && said.sql(at + 3) == Sql::Type =>
+            {
+                case.strong.add(8, "sql-cast", said.start(at));
             }
             // `1.e(`, which MySQL reads as a number and nothing.
             Kind::Number
@@ -93,7 +99,10 @@ fn word(said: &Sentence<'_>, at: usize, case: &mut Case) {
             );
         }
         // `1234 as "name" from`
-        Sql::As if said.sql(at + 2) == Sql::From && is_operand_end(said, at) => case.weak.add(6, "sql-from", here),
+        Sql::As if said.sql(at + 2) == Sql::From && is_operand_end(said, at) => {
+            let quoted = said.kind(at + 1) == Some(Kind::String) && at > 0;
+            case.weak.add(if quoted { 9 } else { 6 }, "sql-from", here);
+        }
         Sql::Wait => {
             let next = said.past(at + 1, |at| said.bytes(at) == b"+");
             let timed = matches!(said.sql(next), Sql::Delay) || said.is(next, "time");
@@ -146,7 +155,7 @@ fn word(said: &Sentence<'_>, at: usize, case: &mut Case) {
                 case.weak.add(4, "sql-case", here);
             }
         }
-        Sql::Function | Sql::Object if said.kind(at + 1) == Some(Kind::Open) => function(said, at, case),
+        Sql::Function | Sql::Object | Sql::Literal if said.kind(at + 1) == Some(Kind::Open) => function(said, at, case),
         Sql::Limit if said.kind(at + 1) == Some(Kind::Number) && is_operand_end(said, at) => {
             case.weak.add(2, "sql-limit", here);
         }
@@ -198,6 +207,9 @@ fn weapon(said: &Sentence<'_>, at: usize, case: &mut Case) {
         }
     } else if said.bytes(at).get(..3).is_some_and(|start| start.eq_ignore_ascii_case(b"xp_")) {
         case.strong.add(7, "sql-function", here);
+    } else if said.bytes(at).contains(&b'_') {
+        // Its name alone says what somebody is at, in a question about it as well.
+        case.weak.add(4, "sql-function", here);
     }
 }
 
@@ -220,7 +232,8 @@ fn function(said: &Sentence<'_>, at: usize, case: &mut Case) {
         let cut = said.last && said.tokens.len() == 2;
         case.weak.add(if cut { 6 } else { 2 }, "sql-function", here);
     }
-    let asks = said.is(at, "version") || said.is(at, "user") || said.is(at, "database");
+    let asks = ["version", "user", "database", "current_user", "session_user", "system_user", "user_name", "db_name"];
+    let asks = asks.iter().any(|name| said.is(at, name));
     if asks && said.kind(at + 2) == Some(Kind::Close) {
         case.weak.add(3, "sql-function", here);
     }

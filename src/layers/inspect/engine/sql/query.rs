@@ -46,6 +46,8 @@ pub(super) fn union(said: &Sentence<'_>, at: usize, case: &mut Case) {
             5
         };
         if listed { &mut case.strong } else { &mut case.weak }.add(points, "sql-union", here);
+    } else if is_operand_end(said, at) && at > 0 && columns(said, at) {
+        case.strong.add(10, "sql-union", here);
     } else if is_operand_end(said, at)
         && (said.is_end(select)
             || said.sql(select) == Sql::Verb
@@ -55,6 +57,14 @@ pub(super) fn union(said: &Sentence<'_>, at: usize, case: &mut Case) {
     {
         case.weak.add(9, "sql-union", here);
     }
+}
+
+/// `1,2,3` not far ahead: a row of columns is counted, whatever was done to hide the `select` before it.
+fn columns(said: &Sentence<'_>, at: usize) -> bool {
+    let is_number = |at: usize| said.kind(at) == Some(Kind::Number) || said.is(at, "null");
+    let is_comma = |at: usize| said.kind(at) == Some(Kind::Comma);
+    (at + 1..at + 6)
+        .any(|at| is_number(at) && is_comma(at + 1) && is_number(at + 2) && is_comma(at + 3) && is_number(at + 4))
 }
 
 pub(super) fn select(said: &Sentence<'_>, at: usize, case: &mut Case) {
@@ -113,7 +123,9 @@ pub(super) fn stacked(said: &Sentence<'_>, at: usize, case: &mut Case) {
     let verb = said.past(at + 1, |at| said.kind(at) == Some(Kind::Semicolon));
     let points = statement(said, verb);
     if points > 0 {
-        case.strong.add(points + 2, "sql-stacked", said.start(verb));
+        // `1; alter ..`, `'; grant ..`: a value that ends at once. No prose follows that.
+        let at_once = at == 1 && said.first && matches!(said.kind(0), Some(Kind::Number | Kind::String));
+        case.strong.add(points + 2 + i32::from(at_once) * 4, "sql-stacked", said.start(verb));
     }
 }
 
@@ -173,7 +185,7 @@ pub(super) fn statement(said: &Sentence<'_>, at: usize) -> i32 {
         }
         Sql::Verb if is("print") => matches!(said.kind(next), Some(Kind::String | Kind::Variable)),
         Sql::Verb if is("copy") && said.sql(next + 1) == Sql::From => {
-            matches!(said.kind(next + 2), Some(Kind::String | Kind::OpenString))
+            matches!(said.kind(next + 2), Some(Kind::String | Kind::OpenString)) || said.is(next + 2, "program")
         }
         Sql::Verb if is("backup") || is("copy") || is("attach") => {
             said.sql(next) == Sql::Object || said.kind(next + 1) == Some(Kind::Open)

@@ -72,7 +72,10 @@ pub(super) fn word(text: &[u8], start: usize, end: usize, seen: &mut Seen) {
     } else if is("script") && text.get(end) == Some(&b'>') && start > 0 && !matches!(text[start - 1], b'<' | b'/') {
         seen.add(3, "xss-script", start);
     }
-    if is("cookie") && start > 0 && text[start - 1] == b'.' && !text[..start].ends_with(b"document.") {
+    let whole = text[..start]
+        .strip_suffix(b"document.")
+        .is_some_and(|before| !before.last().is_some_and(|byte| is_word(*byte)));
+    if is("cookie") && start > 0 && text[start - 1] == b'.' && !whole {
         seen.script(4, "xss-script-object", start);
     }
     if is("expression") && calls {
@@ -101,8 +104,14 @@ pub(super) fn word(text: &[u8], start: usize, end: usize, seen: &mut Seen) {
             "forms",
             "import",
         ];
+        // Handed on: no prose writes `+document.cookie`.
+        let operand = start > 0 && matches!(text[start - 1], b'+' | b':' | b'(' | b'=' | b'?' | b'&' | b',');
         if named.iter().any(|name| starts_with(text, end + 1, name)) {
-            seen.script(5, "xss-script-object", start);
+            seen.script(
+                if operand && starts_with(text, end + 1, "cookie") { 9 } else { 5 },
+                "xss-script-object",
+                start,
+            );
         }
     } else if is("alert") || is("confirm") || is("prompt") || is("msgbox") || is("globaleval") {
         dialog(text, start, end, seen);
@@ -133,7 +142,7 @@ pub(super) fn word(text: &[u8], start: usize, end: usize, seen: &mut Seen) {
     } else if is("xlink") && starts_with(text, end, ":href") {
         seen.add(6, "xss-attribute", start);
     } else if is("constructor") && (calls || member)
-        || (is("xmlhttprequest") || is("activexobject")) && (calls || seen.tag)
+        || (is("xmlhttprequest") || is("activexobject")) && (calls || member || seen.tag)
     {
         seen.script(4, "xss-script-object", start);
     }
@@ -142,17 +151,23 @@ pub(super) fn word(text: &[u8], start: usize, end: usize, seen: &mut Seen) {
 /// What a proof of concept calls.
 fn dialog(text: &[u8], start: usize, end: usize, seen: &mut Seen) {
     let next = past_blank(text, end);
-    let calls = matches!(text.get(next), Some(b'(' | b'`'));
+    let calls = matches!(text.get(next), Some(b'(' | b'`')) || starts_with(text, end, "?.(");
     let borrowed = starts_with(text, end, ".call")
         || starts_with(text, end, ".apply")
         || starts_with(text, end, "\"]")
         || starts_with(text, end, "']");
     let before = text[..start].trim_ascii_end().last();
-    let handed = matches!((before, text.get(next)), (Some(b'('), Some(b')')) | (Some(b'{'), Some(b'}')));
+    let handed = matches!((before, text.get(next)), (Some(b'('), Some(b')')) | (Some(b'{'), Some(b'}')))
+        || start > 0
+            && matches!(text[start - 1], b'(' | b':' | b'=' | b',')
+            && matches!(text.get(end), Some(b',' | b'}' | b';'))
+            && text.get(end + 1) != Some(&b' ');
     if !calls && !borrowed && !handed && text.get(next) != Some(&b'/') {
         return;
     }
-    let whole = start == 0 && text.len() < 40;
+    // `top.alert(1)`
+    let named = |byte: &u8| is_word(*byte) || matches!(byte, b'.' | b'[' | b']');
+    let whole = text.len() < 40 && text[..start].iter().all(named);
     let valued = start > 0 && matches!(text[start - 1], b'"' | b'\'' | b'=');
     let points = if calls {
         6 + i32::from(whole || valued) * 2

@@ -1,7 +1,10 @@
 //! Tags, attributes and handlers.
 
 use super::{Seen, past_blank, starts_with};
-use crate::inspect::engine::gate::is_word;
+use crate::inspect::engine::{
+    gate::is_word,
+    words::{self, mark},
+};
 
 /// What a tag does when nothing else is said about it.
 enum Tag {
@@ -105,7 +108,11 @@ pub(super) fn open(text: &[u8], at: usize, seen: &mut Seen) {
         Tag::Meta => {
             seen.add(if attribute(text, end, &["http-equiv", "charset", "content"]) { 9 } else { 3 }, "xss-tag", at);
         }
-        Tag::Foreign => seen.add(4, "xss-tag", at),
+        Tag::Foreign => {
+            // What an animation may set: an address, a handler.
+            let sets = attribute(text, end, &["attributename"]);
+            seen.add(if sets { 8 } else { 4 }, "xss-tag", at);
+        }
         // A name of another language's, or one that loads or sends something.
         Tag::Plain
             if text.get(end) == Some(&b':')
@@ -218,8 +225,12 @@ pub(super) fn handler(text: &[u8], start: usize, end: usize, seen: &mut Seen) {
     let value = past_blank(text, equals + 1);
     let is_program =
         text[value..text.len().min(value + 80)].iter().any(|byte| matches!(byte, b'(' | b'`' | b'=' | b'.' | b'&'));
+    let name = text.get(value..).map_or(0, |text| text.iter().take(20).take_while(|byte| is_word(**byte)).count());
+    let sink = name > 0 && words::triggers(&text[value..value + name]) & mark::SCRIPT != 0;
     let points = match (seen.tag, is_program) {
         (true, _) => 10,
+        // `onerror=alert;throw 1`
+        (false, _) if sink => 10,
         (false, true) if matches!(before, Some(b'"' | b'\'' | b'/')) => 10,
         (false, true) => 7,
         (false, false) if matches!(text.get(value), Some(b'"' | b'\'')) => 5,
