@@ -174,8 +174,6 @@ const GROUPS: &[(Sql, u16, &str)] = &[
     group(Sql::Wait, mark::SQL, "waitfor"),
     group(Sql::Delay, 0, "delay"),
     group(Sql::Procedure, mark::CONNECTIVE, "procedure analyse"),
-    // The one word that follows it: British prose has it too, and pays a closer look.
-    group(Sql::Procedure, mark::SQL, "analyse"),
     group(
         Sql::Type,
         0,

@@ -50,12 +50,6 @@ fn last_before_blank(value: &[u8], end: usize) -> u8 {
     before_blank(value, end).map_or(0, |at| value[at])
 }
 
-/// The two bytes behind the parenthesis that opens next.
-fn after_open(value: &[u8], end: usize) -> (u8, u8) {
-    let near = &value[end..value.len().min(end + 8)];
-    near.iter().position(|byte| *byte == b'(').map_or((0, 0), |open| (byte(near, open + 1), byte(near, open + 2)))
-}
-
 /// What a known word is by what stands beside it.
 pub(super) fn neighbours(value: &[u8], start: usize, end: usize, marks: u16) -> u32 {
     let mut bytes = 0;
@@ -74,12 +68,7 @@ pub(super) fn neighbours(value: &[u8], start: usize, end: usize, marks: u16) -> 
             // A value that goes on with somebody else's condition.
             // `having (`, `procedure analyse (`
             b'(' if end - start >= 6 => true,
-            b'\'' | b'"' => start <= 1,
-            // `and (1 or ..`, but no `or (2)`.
-            b'(' => {
-                start <= 1
-                    || matches!(after_open(value, end), (b'0'..=b'9', other) if !matches!(other, b')' | b'0'..=b'9'))
-            }
+            b'\'' | b'"' | b'(' => start <= 1,
             _ => false,
         };
         bytes |= if operand { has::SQL } else { 0 };
@@ -333,7 +322,6 @@ pub(super) fn pair(value: &[u8], at: usize) -> u32 {
         // A directory's filter: `(|(`, `)(&`
         (b'(', b'|' | b'&' | b'!') if byte(value, at + 2) == b'(' => has::SQL,
         (b')', b'(') if matches!(byte(value, at + 2), b'|' | b'&') || at > 0 && value[at - 1] == b'*' => has::SQL,
-        (b'?', b'|' | b'&') if matches!(last_before_blank(value, at), b'\'' | b'"') => has::SQL,
         (b'@', b'@') if byte(value, at + 2).is_ascii_alphabetic() => has::SQL,
         // `alert?.(`
         (b'?', b'.') if byte(value, at + 2) == b'(' => has::MARKUP,

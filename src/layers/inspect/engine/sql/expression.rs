@@ -62,17 +62,13 @@ pub(super) fn condition(said: &Sentence<'_>, at: usize, case: &mut Case) {
     }
 }
 
-/// A comparison that no English word is.
-fn is_rare(said: &Sentence<'_>, at: usize) -> bool {
-    said.is(at, "rlike") || said.is(at, "regexp") || said.is(at, "ilike") || said.is(at, "sounds")
-}
-
 /// A comparison in letters with constants at both sides; `= (select`.
 pub(super) fn comparison(said: &Sentence<'_>, at: usize, case: &mut Case) {
     let here = said.start(at);
     let bound = is_operand_end(said, at) && at > 0;
     if said.kind(at) == Some(Kind::Word) {
-        if is_rare(said, at) && bound && said.operand(at + 1).is_some() {
+        let rare = said.is(at, "rlike") || said.is(at, "regexp") || said.is(at, "sounds");
+        if rare && bound && said.operand(at + 1).is_some() {
             case.weak.add(6, "sql-condition", here);
         } else if bound && matches!(said.kind(at + 1), Some(Kind::Open)) {
             case.weak.add(2, "sql-condition", here);
@@ -163,7 +159,7 @@ pub(super) fn break_out(said: &Sentence<'_>, case: &mut Case) {
             Sql::Logic | Sql::Compare | Sql::Not => {
                 case.weak.add(1 + closes * 2, "sql-break-out", here);
                 // `select 'and'`
-                let is_quoted_word = said.tokens.len() == 3 && said.bytes(2).len() == 1 && !is_rare(said, at);
+                let is_quoted_word = said.tokens.len() == 3 && said.bytes(2).len() == 1;
                 if !is_quoted_word && chain(said, at).is_some() {
                     case.weak.add(8, "sql-expression", here);
                 }

@@ -99,10 +99,7 @@ fn word(said: &Sentence<'_>, at: usize, case: &mut Case) {
             );
         }
         // `1234 as "name" from`
-        Sql::As if said.sql(at + 2) == Sql::From && is_operand_end(said, at) => {
-            let quoted = said.kind(at + 1) == Some(Kind::String) && at > 0;
-            case.weak.add(if quoted { 9 } else { 6 }, "sql-from", here);
-        }
+        Sql::As if said.sql(at + 2) == Sql::From && is_operand_end(said, at) => case.weak.add(6, "sql-from", here),
         Sql::Wait => {
             let next = said.past(at + 1, |at| said.bytes(at) == b"+");
             let timed = matches!(said.sql(next), Sql::Delay) || said.is(next, "time");
@@ -207,9 +204,6 @@ fn weapon(said: &Sentence<'_>, at: usize, case: &mut Case) {
         }
     } else if said.bytes(at).get(..3).is_some_and(|start| start.eq_ignore_ascii_case(b"xp_")) {
         case.strong.add(7, "sql-function", here);
-    } else if said.bytes(at).contains(&b'_') {
-        // Its name alone says what somebody is at, in a question about it as well.
-        case.weak.add(4, "sql-function", here);
     }
 }
 

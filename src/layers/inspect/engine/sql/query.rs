@@ -46,8 +46,6 @@ pub(super) fn union(said: &Sentence<'_>, at: usize, case: &mut Case) {
             5
         };
         if listed { &mut case.strong } else { &mut case.weak }.add(points, "sql-union", here);
-    } else if is_operand_end(said, at) && at > 0 && columns(said, at) {
-        case.strong.add(10, "sql-union", here);
     } else if is_operand_end(said, at)
         && (said.is_end(select)
             || said.sql(select) == Sql::Verb
@@ -57,14 +55,6 @@ pub(super) fn union(said: &Sentence<'_>, at: usize, case: &mut Case) {
     {
         case.weak.add(9, "sql-union", here);
     }
-}
-
-/// `1,2,3` not far ahead: a row of columns is counted, whatever was done to hide the `select` before it.
-fn columns(said: &Sentence<'_>, at: usize) -> bool {
-    let is_number = |at: usize| said.kind(at) == Some(Kind::Number) || said.is(at, "null");
-    let is_comma = |at: usize| said.kind(at) == Some(Kind::Comma);
-    (at + 1..at + 6)
-        .any(|at| is_number(at) && is_comma(at + 1) && is_number(at + 2) && is_comma(at + 3) && is_number(at + 4))
 }
 
 pub(super) fn select(said: &Sentence<'_>, at: usize, case: &mut Case) {

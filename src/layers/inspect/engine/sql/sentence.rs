@@ -96,10 +96,6 @@ impl Sentence<'_> {
                 || self.sql(at) == Sql::All && self.kind(at + 1) == Some(Kind::Open)
         };
         let mut at = self.past(at, is_before_operand);
-        // `{if length(user)}`: ODBC's way to write a call, whatever the word.
-        if self.bytes(at) == b"{" && self.kind(at + 1) == Some(Kind::Word) {
-            at += 2;
-        }
         let (mut operand, mut end) = match self.kind(at)? {
             Kind::Number | Kind::String | Kind::OpenString => (Operand::Constant, at + 1),
             Kind::Variable => (Operand::Function, at + 1),

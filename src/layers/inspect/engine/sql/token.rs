@@ -114,34 +114,6 @@ impl<'a> Tokens<'a> {
         if end.is_some() { Kind::String } else { Kind::OpenString }
     }
 
-    /// Past `[name of a table]`, where it is one.
-    fn bracketed(&mut self) -> bool {
-        let name = self.text[self.at + 1..].iter().take(64);
-        let is_name = |byte: &&u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b' ');
-        let length = name.take_while(is_name).count();
-        let closes = self.peek(1 + length) == b']';
-        self.at += if closes { length + 2 } else { 0 };
-        closes
-    }
-
-    /// Past `""a""`, and past `""a"` at the end.
-    fn doubled(&mut self, quote: u8) -> bool {
-        let length = self.text[self.at + 2..].iter().take(16).take_while(|byte| byte.is_ascii_alphanumeric()).count();
-        if length == 0 || self.peek(2 + length) != quote {
-            return false;
-        }
-        let twice = self.peek(3 + length) == quote;
-        let last = self.at + 3 + length == self.text.len();
-        self.at += if twice {
-            4 + length
-        } else if last {
-            3 + length
-        } else {
-            0
-        };
-        twice || last
-    }
-
     fn line_comment(&mut self) -> Kind {
         self.at = memchr(b'\n', &self.text[self.at..]).map_or(self.text.len(), |end| self.at + end);
         Kind::LineComment
@@ -185,7 +157,6 @@ impl<'a> Tokens<'a> {
 impl Iterator for Tokens<'_> {
     type Item = Token;
 
-    #[expect(clippy::too_many_lines, reason = "one table of what a token begins with")]
     #[inline]
     fn next(&mut self) -> Option<Token> {
         let plain = |kind, start, end| Token { kind, sql: Sql::None, prose: false, start, end };
@@ -209,16 +180,6 @@ impl Iterator for Tokens<'_> {
         }
         let kind = match (byte, self.peek(1)) {
             (b'0'..=b'9', _) | (b'.', b'0'..=b'9') => self.number(),
-            // T-SQL's quotes around a name: a blank before what follows is not needed.
-            (b'[', b'a'..=b'z' | b'A'..=b'Z' | b'_') if self.bracketed() => Kind::Word,
-            // Quotes that a list doubled: `""a""`.
-            (b'\'' | b'"', next) if next == byte && self.doubled(byte) => {
-                if self.text.ends_with(&[byte]) && self.at == self.text.len() && self.text[self.at - 2] != byte {
-                    Kind::OpenString
-                } else {
-                    Kind::String
-                }
-            }
             (b'\'' | b'"', next) if next == byte && self.peek(2) != byte => {
                 self.at += 2;
                 Kind::String
@@ -261,9 +222,9 @@ impl Iterator for Tokens<'_> {
                 Kind::Compare
             }
             // PostgreSQL's operators on documents.
-            (b'@' | b'-' | b'#', b'>') | (b'<', b'@') | (b'?', b'|' | b'&') | (b'@', b'?') => {
+            (b'@' | b'-' | b'#', b'>') | (b'<', b'@') | (b'?', b'|' | b'&') => {
                 self.at += 1;
-                self.skip_while(|byte| matches!(byte, b'<' | b'>' | b'@' | b'|' | b'&' | b'?'));
+                self.skip_while(|byte| matches!(byte, b'<' | b'>' | b'@' | b'|' | b'&'));
                 Kind::Compare
             }
             (b'=' | b'<' | b'>', _) => {
