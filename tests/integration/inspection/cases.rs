@@ -199,6 +199,8 @@ pub(super) const ATTACKS: &[(Class, &[&str])] = &[
             "7'),(8,9)-- ",
             "\\' or 3=3 -- ",
             "4; grant all on *.* to z",
+            "4; set global read_only=0",
+            "z'));--",
             "4; copy t from program 'id'",
             "(login)::int4",
         ],

@@ -134,6 +134,10 @@ pub(super) fn break_out(said: &Sentence<'_>, case: &mut Case) {
             case.weak.add(if loose { 5 } else { 9 }, "sql-break-out", here);
         }
         _ if closes == 1 && bare_comment(at - 1) && said.is_end(at) => case.weak.add(9, "sql-break-out", here),
+        // `'));--`: ended and the rest forgotten, as good as `'--`.
+        Some(Kind::Semicolon) if bare_comment(at + 1) && said.is_end(at + 2) => {
+            case.weak.add(9, "sql-break-out", here);
+        }
         Some(Kind::Semicolon) => case.weak.add(2 + closes, "sql-break-out", here),
         // `', admin=1 where`, `',(select 1`: the next column, or the next row.
         Some(Kind::Comma) => {

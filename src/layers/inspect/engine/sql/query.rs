@@ -166,7 +166,11 @@ pub(super) fn statement(said: &Sentence<'_>, at: usize) -> i32 {
         Sql::Verb if is("load") => said.is(next, "data") || said.is(next, "xml"),
         Sql::Verb if is("do") => said.kind(next) == Some(Kind::Open),
         Sql::Verb if is("begin") => said.kind(next) == Some(Kind::Word),
-        Sql::Verb if is("set") => said.kind(next) == Some(Kind::Variable),
+        Sql::Verb if is("set") => {
+            let scoped = said.is(next, "global") || said.is(next, "session") || said.is(next, "local");
+            said.kind(next) == Some(Kind::Variable)
+                || scoped && said.kind(next + 1) == Some(Kind::Word) && said.is_comparison(next + 2)
+        }
         Sql::Verb if is("grant") || is("revoke") => {
             said.sql(next) == Sql::All
                 || said.kind(next + 1) == Some(Kind::Comma)
