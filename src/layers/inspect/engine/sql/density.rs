@@ -22,7 +22,8 @@ const PROSE: i32 = -25;
 
 /// What was found, with what speaks for it in all.
 pub(super) fn weigh(said: &Sentence<'_>, location: Location, found: Finding) -> Finding {
-    if found.score >= BY_DEFAULT || said.tokens.len() < 2 {
+    // What is longer than a sentence is weighed by its beginning, for the sake of time.
+    if found.score >= BY_DEFAULT || said.tokens.len() < 2 || !said.first {
         return found;
     }
     let (sum, names) = sum(said);
