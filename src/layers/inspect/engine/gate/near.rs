@@ -145,11 +145,12 @@ fn ends_operand(value: &[u8], at: usize) -> bool {
     }
 }
 
-/// Whether what follows a verb is SQL: a word of it among the next, a parenthesis or a comment before it, or no word at all.
+/// Whether what follows a verb is SQL: a word of it among the next, a parenthesis or a comment before it, or no word at
+/// all; or something is set.
 fn is_followed_by_sql(value: &[u8], end: usize) -> bool {
     let filler = |byte: &u8| is_blank(*byte) || matches!(byte, b'(' | b'/' | b'*');
     let mut rest = &value[end..];
-    for word in 0..2 {
+    for word in 0..3 {
         rest = &rest[rest.iter().take(BLANKS).take_while(|byte| filler(byte)).count()..];
         let length = rest.iter().take(32).take_while(|byte| is_word(**byte)).count();
         match rest.first() {
@@ -159,7 +160,7 @@ fn is_followed_by_sql(value: &[u8], end: usize) -> bool {
                 }
                 rest = &rest[length..];
             }
-            _ => return word == 0,
+            other => return word == 0 || other == Some(&b'='),
         }
     }
     false
