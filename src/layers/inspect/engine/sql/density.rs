@@ -1,7 +1,7 @@
 //! How much of a value is SQL at all: what no sign names may still be no prose.
 //!
 //! **The rule.** Each token speaks for SQL or against it, by what prose has few or many of. A little more for than against is the
-//! strict sensitivity's business alone; much more, and a sign that did not suffice by default does.
+//! strict sensitivity's business alone: conditions of mathematics and of programs are as dense.
 
 use super::{sentence::Sentence, token::Kind};
 use crate::inspect::engine::{
@@ -13,34 +13,26 @@ use crate::inspect::engine::{
 const ENOUGH: i32 = 1;
 /// What strict refuses, and default never does, whatever the place.
 const POINTS: u16 = 4;
-/// The sum that lends weight to a sign of at least so many points: it makes them enough by default.
-const DENSE: i32 = 10;
-const SIGN: u16 = 5;
-const BY_DEFAULT: u16 = 9;
 /// Prose that nothing behind it makes up for.
 const PROSE: i32 = -25;
 
 /// What was found, with what speaks for it in all.
 pub(super) fn weigh(said: &Sentence<'_>, location: Location, found: Finding) -> Finding {
     // What is longer than a sentence is weighed by its beginning, for the sake of time.
-    if found.score >= BY_DEFAULT || said.tokens.len() < 2 || !said.first {
+    if found.score >= POINTS || said.tokens.len() < 2 || !said.first {
         return found;
     }
-    let (sum, names) = sum(said);
-    if found.score >= SIGN && sum >= DENSE && names * 10 < said.tokens.len() {
-        return Finding { score: BY_DEFAULT, ..found };
-    }
-    let enough = sum + location.prior() >= ENOUGH;
+    let enough = sum(said) + location.prior() >= ENOUGH;
     if enough { found.or(Finding { score: POINTS, rule: "sql-density", offset: said.start(0) }) } else { found }
 }
 
-/// What speaks for SQL less what speaks against it, and how many names there are.
-fn sum(said: &Sentence<'_>) -> (i32, usize) {
+/// What speaks for SQL less what speaks against it.
+fn sum(said: &Sentence<'_>) -> i32 {
     let mut sum = 0;
-    let (mut opened, mut names) = (0, 0);
+    let mut opened = 0;
     for (at, token) in said.tokens.iter().enumerate() {
         if sum < PROSE {
-            return (sum, names);
+            return sum;
         }
         let calls = || said.kind(at + 1) == Some(Kind::Open);
         sum += match token.kind {
@@ -60,10 +52,7 @@ fn sum(said: &Sentence<'_>) -> (i32, usize) {
                 // A call of what SQL does not know: any language's.
                 Sql::None if calls() => -1,
                 // Most of what prose is made of.
-                Sql::None | Sql::Function | Sql::Object => {
-                    names += 1;
-                    -5
-                }
+                Sql::None | Sql::Function | Sql::Object => -5,
                 Sql::Compare | Sql::Not | Sql::Verb | Sql::Literal => 1,
                 Sql::Type => 0,
                 _ => 2,
@@ -92,5 +81,5 @@ fn sum(said: &Sentence<'_>) -> (i32, usize) {
     sum += if opened == 0 { 0 } else { 2 } + i32::from(said.quote.is_some());
     // Two or three tokens are anything.
     sum -= if said.tokens.len() < 4 { 3 } else { 0 };
-    (sum, names)
+    sum
 }
