@@ -16,11 +16,9 @@ pub(super) fn may_be(made: Made, signals: Signals, text: &[u8]) -> bool {
     made.has(has::DOTS | has::HEX | has::SEGMENT)
         || matches!(
             text,
-            [_, b':', ..]
-                | [b'/' | b'\\', ..]
-                | [b'.', b'a'..=b'z' | b'A'..=b'Z', ..]
-                | [b'f' | b'F', b'i' | b'I', b'l' | b'L', b'e' | b'E', b':', ..]
+            [_, b':', ..] | [b'/' | b'\\', ..] | [b'.', b'a'..=b'z' | b'A'..=b'Z', ..]
         )
+        || files::is_address(text)
         || is_encoded(text)
         || made.has(has::OTHER) && schemes::points(text) > 0
         || signals.disguised

@@ -255,8 +255,8 @@ fn of_root(text: &[u8], root: usize) -> Option<i32> {
     alike.find(|(name, _)| starts(text, root, name)).map(|(_, points)| *points)
 }
 
-/// Adds what the files of a path are worth: with a climb before them, at the start of a value that is a path, or after `file:`.
-pub(super) fn named(text: &[u8], is_path: bool, climbs: bool, signs: &mut Signs) {
+/// How long the scheme `file:` is, if there is one, and where the path behind it begins.
+fn root_of(text: &[u8]) -> (usize, usize) {
     let scheme = if starts(text, 0, "file:") { 5 } else { 0 };
     let mut root = scheme;
     if starts(text, root, "//localhost/") {
@@ -268,6 +268,19 @@ pub(super) fn named(text: &[u8], is_path: bool, climbs: bool, signs: &mut Signs)
     {
         root += step;
     }
+    (scheme, root)
+}
+
+/// Whether the address of a file begins as one of a system does.
+pub(super) fn is_address(text: &[u8]) -> bool {
+    let (scheme, root) = root_of(text);
+    let is_drive = || text[root..].iter().take(3).any(|byte| matches!(byte, b':' | b'|' | b'\\'));
+    scheme > 0 && (of_root(text, root).is_some() || is_drive() || names_at(text, root + 1).is_some())
+}
+
+/// Adds what the files of a path are worth: with a climb before them, at the start of a value that is a path, or after `file:`.
+pub(super) fn named(text: &[u8], is_path: bool, climbs: bool, signs: &mut Signs) {
+    let (scheme, root) = root_of(text);
     if is_path {
         let rooted = starts(text, root, "/");
         if rooted && let Some(points) = of_root(text, root) {

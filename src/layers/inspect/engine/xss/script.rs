@@ -58,11 +58,15 @@ pub(super) fn scheme(text: &[u8], colon: usize, seen: &mut Seen) {
 
 /// At a word: what it is to a script.
 pub(super) fn word(text: &[u8], start: usize, end: usize, seen: &mut Seen) {
-    if Key::within(text, start, end).triggers(&text[start..end]) & mark::SCRIPT == 0 {
+    let next = past_blank(text, end);
+    let goes_on = text.get(next).is_some_and(|next| next.is_ascii_alphanumeric());
+    // Among other words a word of scripts is one like others.
+    if goes_on && !text[..start].ends_with(b".")
+        || Key::within(text, start, end).triggers(&text[start..end]) & mark::SCRIPT == 0
+    {
         return;
     }
     let is = |name: &str| text[start..end].eq_ignore_ascii_case(name.as_bytes());
-    let next = past_blank(text, end);
     let calls = matches!(text.get(next), Some(b'(' | b'`'));
     let member = text.get(end) == Some(&b'.');
     let assigned = text.get(next) == Some(&b'=') && text.get(next + 1) != Some(&b'=');
