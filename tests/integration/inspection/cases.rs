@@ -155,6 +155,9 @@ pub(super) const PEOPLE: &[&str] = &[
     "grandfathered in; set top box",
     "That was it --",
     "I'd analyse it first",
+    "If not now, when?",
+    "If not 100% satisfied, return it",
+    "If [the tenant] fails to pay, the landlord may terminate",
 ];
 
 pub(super) const ATTACKS: &[(Class, &[&str])] = &[
@@ -325,6 +328,8 @@ pub(super) const ATTACKS: &[(Class, &[&str])] = &[
             "\\`uname\\`",
             "subprocess.run('x')",
             "file_put_contents('a','b');",
+            "if not exist c:\\x echo y",
+            "if not x==x echo y",
         ],
     ),
 ];
