@@ -155,6 +155,7 @@ pub(super) const PEOPLE: &[&str] = &[
     "grandfathered in; set top box",
     "That was it --",
     "I'd analyse it first",
+    "x = 1 or x = 2",
     "sleep (8h) & repeat",
     "If not now, when?",
     "If not 100% satisfied, return it",
