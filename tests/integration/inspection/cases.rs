@@ -155,6 +155,7 @@ pub(super) const PEOPLE: &[&str] = &[
     "grandfathered in; set top box",
     "That was it --",
     "I'd analyse it first",
+    "avatars/.profile-picture",
     "x = 1 or x = 2",
     "sleep (8h) & repeat",
     "If not now, when?",
