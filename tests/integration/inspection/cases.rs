@@ -207,6 +207,7 @@ pub(super) const ATTACKS: &[(Class, &[&str])] = &[
             "4; grant all on *.* to z",
             "4; copy t from program 'id'",
             "(login)::int4",
+            " or true",
         ],
     ),
     (
@@ -331,6 +332,9 @@ pub(super) const ATTACKS: &[(Class, &[&str])] = &[
             "\\`uname\\`",
             "subprocess.run('x')",
             "file_put_contents('a','b');",
+            "%x('ls')",
+            "f(){ f|f& };f",
+            "x & for %a in (b,c) do y",
             "if not exist c:\\x echo y",
             "if not x==x echo y",
         ],

@@ -18,7 +18,7 @@ pub(super) fn may_be(made: Made, signals: Signals, text: &[u8]) -> bool {
             text,
             [_, b':', ..]
                 | [b'/' | b'\\', ..]
-                | [b'.', b'a'..=b'z' | b'A'..=b'Z', ..]
+                | [b'.', b'\\' | b'a'..=b'z' | b'A'..=b'Z', ..]
                 | [b'f' | b'F', b'i' | b'I', b'l' | b'L', b'e' | b'E', b':', ..]
         )
         || is_encoded(text)
