@@ -155,6 +155,12 @@ pub(super) const PEOPLE: &[&str] = &[
     "grandfathered in; set top box",
     "That was it --",
     "I'd analyse it first",
+    "avatars/.profile-picture",
+    "x = 1 or x = 2",
+    "sleep (8h) & repeat",
+    "If not now, when?",
+    "If not 100% satisfied, return it",
+    "If [the tenant] fails to pay, the landlord may terminate",
 ];
 
 pub(super) const ATTACKS: &[(Class, &[&str])] = &[
@@ -203,6 +209,7 @@ pub(super) const ATTACKS: &[(Class, &[&str])] = &[
             "z'));--",
             "4; copy t from program 'id'",
             "(login)::int4",
+            " or true",
         ],
     ),
     (
@@ -327,6 +334,11 @@ pub(super) const ATTACKS: &[(Class, &[&str])] = &[
             "\\`uname\\`",
             "subprocess.run('x')",
             "file_put_contents('a','b');",
+            "%x('ls')",
+            "f(){ f|f& };f",
+            "x & for %a in (b,c) do y",
+            "if not exist c:\\x echo y",
+            "if not x==x echo y",
         ],
     ),
 ];

@@ -26,6 +26,7 @@ pub(super) fn may_be(made: Made, text: &[u8]) -> bool {
     made.has(has::DOLLAR | has::CODE | has::HOLES)
         || separated && (made.has(has::BACKSLASH | has::SINGLE | has::DOUBLE) && is_torn(text) || ends(text))
         || made.has(has::BACKSLASH) && (made.names(mark::COMMAND) || is_line(text))
+        || separated && made.has(has::PERCENT) && is_repeated(text)
         || begins(text)
 }
 
@@ -54,6 +55,8 @@ fn begins(text: &[u8]) -> bool {
             !matches!(after, Some(b' ' | b',' | b'.' | b':'))
         }
         [b'-', b'-', ..] => is_argument(text),
+        // `f(){ .. }`
+        [_, b'(', b')', ..] | [_, _, b'(', b')', ..] => text.iter().take(6).any(|byte| *byte == b'{'),
         _ => false,
     }
 }
@@ -65,6 +68,11 @@ fn is_torn(text: &[u8]) -> bool {
         let torn = is_word(before) || matches!(before, b';' | b'|' | b'&' | b'\'' | b'"' | b'\\' | b'(');
         torn && text.get(at + 1).is_some_and(|next| is_word(*next) || matches!(next, b'\'' | b'"' | b'\\'))
     })
+}
+
+/// Whether a batch file's sentence begins behind what separates commands: `& for %x in (`.
+fn is_repeated(text: &[u8]) -> bool {
+    memchr3_iter(b';', b'|', b'&', text).any(|at| windows::may_begin(text[at + 1..].trim_ascii_start()))
 }
 
 /// Whether a line ends that somebody spelled out: `\n`.

@@ -16,7 +16,7 @@ pub(super) fn may_be(made: Made, signals: Signals, text: &[u8]) -> bool {
     made.has(has::DOTS | has::HEX | has::SEGMENT)
         || matches!(
             text,
-            [_, b':', ..] | [b'/' | b'\\', ..] | [b'.', b'a'..=b'z' | b'A'..=b'Z', ..]
+            [_, b':', ..] | [b'/' | b'\\', ..] | [b'.', b'\\' | b'a'..=b'z' | b'A'..=b'Z', ..]
         )
         || files::is_address(text)
         || is_encoded(text)

@@ -7,7 +7,7 @@ use crate::inspect::engine::{
 };
 
 /// What only a batch file asks with `if`.
-const QUESTIONS: [&str; 7] = ["exist ", "defined ", "errorlevel ", "cmdextversion ", "/i ", "not ", "["];
+const QUESTIONS: [&str; 7] = ["exist ", "defined ", "errorlevel ", "cmdextversion ", "/i ", "not ", "[ "];
 /// What it compares with.
 const COMPARISONS: [&str; 6] = ["equ", "neq", "lss", "leq", "gtr", "geq"];
 /// Variables that any machine has.
@@ -89,14 +89,15 @@ fn question(look: &mut Look<'_>, start: usize, mut at: usize) {
         let Some(question) = QUESTIONS.iter().find(|question| look.starts_with(at, question)) else {
             break;
         };
-        points += if *question == "not" { 2 } else { 8 };
+        // `If not now, when?`
+        points += if *question == "not " { 2 } else { 8 };
         at = past_blank(text, at + question.len());
     }
     let ahead = &text[at.min(text.len())..text.len().min(at + 80)];
     if ahead.windows(2).any(|pair| pair == b"==") && ahead.iter().any(|byte| matches!(byte, b'%' | b'"')) {
         points += 8;
     } else if ahead.windows(2).any(|pair| pair == b"==") {
-        points += if points > 0 { 4 } else { 8 };
+        points += if points >= 8 { 4 } else { 8 };
     }
     if ahead
         .split(|byte| !is_word(*byte))
@@ -105,7 +106,9 @@ fn question(look: &mut Look<'_>, start: usize, mut at: usize) {
         points += 8;
     }
     if points > 0 {
-        let points = points + i32::from(ahead.contains(&b'%')) * 2;
+        // A variable's, and none of `100% sure`.
+        let variable = ahead.windows(2).any(|pair| pair[0] == b'%' && pair[1] > b' ');
+        let points = points + i32::from(variable) * 2;
         look.add_certain(points, "command-batch", start);
     }
 }

@@ -69,6 +69,8 @@ pub(super) fn neighbours(value: &[u8], start: usize, end: usize, marks: u16) -> 
             // `having (`, `procedure analyse (`
             b'(' if end - start >= 6 => true,
             b'\'' | b'"' | b'(' => start <= 1,
+            // `or true`, and nothing before it.
+            b't' | b'T' | b'f' | b'F' => start <= 1 && is_before_literal(value, end),
             _ => false,
         };
         bytes |= if operand { has::SQL } else { 0 };
@@ -143,6 +145,13 @@ fn ends_operand(value: &[u8], at: usize) -> bool {
             .is_none_or(|inner| matches!(value[inner], b'0'..=b'9' | b'\'' | b'"' | b')' | b'*')),
         _ => false,
     }
+}
+
+/// Whether the word that comes next is an operand by itself.
+fn is_before_literal(value: &[u8], end: usize) -> bool {
+    let rest = value[end..].trim_ascii_start();
+    let length = rest.iter().take(32).take_while(|byte| is_word(**byte)).count();
+    words::sql(&rest[..length]) == Sql::Literal
 }
 
 /// Whether what follows a verb is SQL: a word of it among the next, a parenthesis or a comment before it, or no word at
@@ -280,7 +289,7 @@ const fn could_pair(first: u8, next: u8) -> bool {
         b'(' => matches!(next, b'|' | b'&' | b'!'),
         b')' => next == b'(',
         b'+' => next == b'A',
-        b'%' => next.is_ascii_hexdigit() || matches!(next, b'u' | b'U' | b'%'),
+        b'%' => next.is_ascii_hexdigit() || matches!(next, b'u' | b'U' | b'%' | b'x'),
         b'\'' | b'"' | b'`' => !(next == 0 || next.is_ascii_alphanumeric() || matches!(next, b'_' | b'.')),
         b'@' => next == b'@',
         _ => true,
@@ -317,6 +326,8 @@ pub(super) fn pair(value: &[u8], at: usize) -> u32 {
             has::COMPARES
         }
         (b'<' | b'>', b'(') | (b'<', b'<') | (b'{', b'{' | b'%') => has::CODE,
+        // Ruby's `%x(ls)`.
+        (b'%', b'x') if byte(value, at + 2) == b'(' => has::CODE,
         // `>/tmp/x`, but `<br>/`
         (b'>', b'&') if byte(value, at + 2).is_ascii_digit() => has::CODE,
         (b'>', b'/') if byte(value, at + 2).is_ascii_lowercase() => has::CODE,

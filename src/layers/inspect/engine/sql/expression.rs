@@ -14,7 +14,9 @@ pub(super) fn condition(said: &Sentence<'_>, at: usize, case: &mut Case) {
     let Some((left, end)) = said.operand(at + 1) else {
         return;
     };
-    let bound = i32::from(is_operand_end(said, at));
+    // `x=1 or x=2`: a condition on both sides, and no value that goes on as one.
+    let whole = at == 3 && said.first && said.is_comparison(1) && said.kind(0) == Some(Kind::Word);
+    let bound = i32::from(is_operand_end(said, at) && !whole);
     let negated = usize::from(said.sql(end) == Sql::Not && said.is_comparison(end + 1));
     if said.is_comparison(end + negated) {
         let mut right_at = end + negated;

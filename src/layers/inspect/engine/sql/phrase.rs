@@ -182,6 +182,13 @@ fn weapon(said: &Sentence<'_>, at: usize, case: &mut Case) {
         said.kind(at + 1) == Some(Kind::Open) || said.is_comment(at + 1) && said.kind(at + 2) == Some(Kind::Open);
     let package = said.kind(at + 1) == Some(Kind::Dot);
     let common = said.is(at, "sleep");
+    // `sleep (8h)`
+    let lasts = common
+        && said.start(at + 1) > said.start(at) + said.bytes(at).len()
+        && said.kind(at + 2) == Some(Kind::Number)
+        && said.kind(at + 3) == Some(Kind::Word)
+        && said.sql(at + 3) == Sql::None;
+    let called = called && !lasts;
     if called || package {
         case.strong.add(if common { 6 } else { 8 }, "sql-function", here);
         let grips = at == 0

@@ -314,8 +314,9 @@ pub(super) fn named(text: &[u8], is_path: bool, climbs: bool, signs: &mut Signs)
     let end = if climbs || scheme == 0 { text.len() } else { text.len().min(root + 2) };
     for (at, byte) in text[..end].iter().enumerate() {
         if begins && let Some(name) = names_at(text, at) {
-            let ends =
-                text.get(at + name.len()).is_none_or(|byte| !byte.is_ascii_alphanumeric()) || name.ends_with('/');
+            // `.profile-picture`
+            let goes_on = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'-' && name.starts_with('.');
+            let ends = !text.get(at + name.len()).is_some_and(goes_on) || name.ends_with('/');
             let points = match (climbs, ends) {
                 (true, _) => 8,
                 (false, true) => 9,
