@@ -18,7 +18,7 @@ pub(super) fn may_be(made: Made, signals: Signals, text: &[u8]) -> bool {
             text,
             [_, b':', ..] | [b'/' | b'\\', ..] | [b'.', b'\\' | b'a'..=b'z' | b'A'..=b'Z', ..]
         )
-        || files::is_address(text)
+        || matches!(text, [b'f' | b'F', b'i' | b'I', ..]) && files::is_address(text)
         || is_encoded(text)
         || made.has(has::OTHER) && schemes::points(text) > 0
         || signals.disguised

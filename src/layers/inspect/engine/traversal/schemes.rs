@@ -26,6 +26,9 @@ const SCHEMES: [(&[u8], i32); 20] = [
     (b"zip:", 9),
 ];
 
+/// The length of the longest.
+const LONGEST: usize = 16;
+
 /// The points of the scheme that a value begins with.
 pub(super) fn points(text: &[u8]) -> i32 {
     let known = |(scheme, _): &&(&[u8], i32)| {
@@ -37,6 +40,7 @@ pub(super) fn points(text: &[u8]) -> i32 {
     match text {
         // What most addresses begin with.
         [b'h' | b'H', b't' | b'T', ..] | [] => 0,
+        _ if !text[..text.len().min(LONGEST)].contains(&b':') => 0,
         [first, ..] => {
             let mut alike = SCHEMES.iter().filter(|(scheme, _)| scheme[0] == first | 0x20);
             alike.find(known).map_or(0, |(_, points)| *points)
