@@ -152,8 +152,11 @@ impl Inspector {
                 scores.raise(class, finding);
             }
         };
+        let mut found = false;
         if is_on(Class::SqlInjection) && sql::may_be(made) {
-            raise(Class::SqlInjection, sql::score(text, made, location, tokens));
+            let finding = sql::score(text, made, location, tokens);
+            found = finding.score >= Sensitivity::Default.threshold();
+            raise(Class::SqlInjection, finding);
         }
         if is_on(Class::PathTraversal) && traversal::may_be(made, signals, text) {
             raise(Class::PathTraversal, traversal::score(text, made, signals, location));
@@ -161,7 +164,7 @@ impl Inspector {
         let scripts = is_on(Class::Xss) || is_on(Class::CommandInjection);
         let escaped = scripts && made.has(has::AMPERSAND | has::BACKSLASH) && unescape(text, unescaped);
         let (text, made) = if escaped { (&**unescaped, Made::of(unescaped)) } else { (text, made) };
-        if escaped && is_on(Class::SqlInjection) && sql::may_be(made) {
+        if escaped && is_on(Class::SqlInjection) && !found && sql::may_be(made) {
             raise(Class::SqlInjection, sql::score(text, made, location, tokens));
         }
         if escaped && is_on(Class::PathTraversal) && made.has(has::DOTS) {

@@ -94,6 +94,9 @@ fn question(look: &mut Look<'_>, start: usize, mut at: usize) {
         at = past_blank(text, at + question.len());
     }
     let ahead = &text[at.min(text.len())..text.len().min(at + 80)];
+    // What is separated is another sentence.
+    let ends = |byte: &u8| matches!(byte, b';' | b'|' | b'&' | b'\n');
+    let ahead = &ahead[..ahead.iter().position(ends).unwrap_or(ahead.len())];
     if ahead.windows(2).any(|pair| pair == b"==") && ahead.iter().any(|byte| matches!(byte, b'%' | b'"')) {
         points += 8;
     } else if ahead.windows(2).any(|pair| pair == b"==") {
@@ -117,9 +120,9 @@ fn question(look: &mut Look<'_>, start: usize, mut at: usize) {
 fn repetition(look: &mut Look<'_>, start: usize, at: usize) {
     let ahead = &look.text[at..look.text.len().min(at + 80)];
     let flagged = matches!(ahead, [b'/', b'f' | b'F' | b'l' | b'L' | b'r' | b'R' | b'd' | b'D', b' ', ..]);
-    let variable = ahead.windows(2).any(|pair| pair[0] == b'%' && pair[1] > b' ');
-    let within = ahead.windows(3).any(|three| three.eq_ignore_ascii_case(b"in "));
-    if variable && within && ahead.contains(&b'(') || flagged && within {
+    let variable = || ahead.contains(&b'(') && ahead.windows(2).any(|pair| pair[0] == b'%' && pair[1] > b' ');
+    let within = || ahead.windows(3).any(|three| three.eq_ignore_ascii_case(b"in "));
+    if (flagged || variable()) && within() {
         look.add_certain(10, "command-batch", start);
     }
 }

@@ -108,8 +108,11 @@ pub(super) fn select(said: &Sentence<'_>, at: usize, case: &mut Case) {
     }
 }
 
-/// A second statement.
+/// A second statement, behind the first of a row of semicolons.
 pub(super) fn stacked(said: &Sentence<'_>, at: usize, case: &mut Case) {
+    if said.before(at) == Some(Kind::Semicolon) {
+        return;
+    }
     let verb = said.past(at + 1, |at| said.kind(at) == Some(Kind::Semicolon));
     let points = statement(said, verb);
     if points > 0 {

@@ -13,6 +13,9 @@ pub(super) struct Sentence<'a> {
     pub(super) last: bool,
 }
 
+/// A row of more tokens than this is nothing that anybody skips.
+const ROW: usize = 24;
+
 /// What an operand is made of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Operand {
@@ -82,7 +85,8 @@ impl Sentence<'_> {
 
     /// Past comments, `all`, parentheses and the `+` that stands for a space.
     pub(super) fn past(&self, mut at: usize, also: impl Fn(usize) -> bool) -> usize {
-        while self.is_comment(at) || also(at) {
+        let last = at + ROW;
+        while at < last && (self.is_comment(at) || also(at)) {
             at += 1;
         }
         at
