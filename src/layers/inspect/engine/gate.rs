@@ -1,10 +1,12 @@
 //! What a value is made of: one look at each byte and at each word, which sends most values home.
 
 mod near;
+mod pairs;
 mod spots;
 
 use self::{
-    near::{byte, may_lead, may_pair, neighbours, next_after_blank, pair},
+    near::{byte, may_lead, neighbours, next_after_blank},
+    pairs::{may_pair, pair},
     spots::{BLOCK, Spots},
 };
 use super::words::{Key, hint, mark};
