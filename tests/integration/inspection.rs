@@ -104,6 +104,18 @@ fn what_is_encoded_again_and_again_is_refused() {
     }
 }
 
+/// What is XML to one reader is text to another.
+#[test]
+fn a_declaration_of_xml_hides_nothing() {
+    let inspector = Inspector::new();
+    for attack in ["' or 1=1 -- ", "' union select 1,2,3 -- ", "; cat /etc/passwd", "'; drop table users -- "] {
+        for before in ["<?xml", "<?xml ?>", "<?xml ?><a ", "<?xml ?><!-- ", "<?xml ?><a b=\"c\">", "<?xml ?></a"] {
+            let value = format!("{before}{attack}");
+            assert!(inspector.inspect(value.as_bytes(), Location::Form).is_some(), "{value:?}");
+        }
+    }
+}
+
 /// Neither before it nor behind it does length hide an attack.
 #[test]
 fn padding_hides_nothing() {

@@ -90,6 +90,8 @@ pub(super) const PEOPLE: &[&str] = &[
     "<br>",
     "R.E.M. & U2 - \"One\" (live)",
     // Lists whose words are programs too.
+    "eat; sleep 8 hours; run 5 km",
+    "cat; dog; 2 fish",
     "city; state; zip",
     "id;name;mail",
     "id|name",
@@ -282,6 +284,11 @@ pub(super) const ATTACKS: &[(Class, &[&str])] = &[
     (
         Class::CommandInjection,
         &[
+            "report.pdf; cat /etc/passwd",
+            "foo | cat /etc/passwd",
+            "foo && cat /etc/hosts",
+            "test; sleep 10",
+            "test && sleep 5 #",
             "; cat /etc/hosts",
             "| id",
             "|| whoami",

@@ -125,7 +125,7 @@ pub(super) struct Made {
 }
 
 impl Made {
-    /// Looks at each byte once, and at each word. Most words cost a look at four bits, whether they stand beside a sign or not.
+    /// Looks at each byte once, and at each word. Most words cost a look at one byte of a table.
     pub(super) fn of(value: &[u8]) -> Self {
         let mut made = Self { bytes: 0, words: 0 };
         let (mut at, mut before) = (0, Before { sign: true, ..Before::default() });
@@ -155,7 +155,7 @@ impl Made {
         made
     }
 
-    /// The words that end in a block. Most stand among other words and mean nothing there.
+    /// The words of a block. Most stand among other words and mean nothing there.
     #[inline]
     fn words_of(&mut self, value: &[u8], block: usize, spots: Spots, cut: u32, before: &mut Before) {
         let signs = spots.beside(before.sign, cut);

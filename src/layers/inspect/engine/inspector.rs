@@ -89,13 +89,11 @@ impl Inspector {
     /// The same, where it is known what the first window is made of.
     fn scores_of(self, value: &[u8], made: Made, location: Location) -> Scores {
         let mut scores = Scores::default();
+        // Whole, whatever it says it is: to a handler that reads text a declaration of XML is a few letters before an attack.
+        self.windows(value, made, location, &mut scores);
         if xml::is_document(value) {
-            // Only a browser reads it whole; to others each leaf is a value of its own.
-            let markup = Self::all(Sensitivity::Off).class(Class::Xss, self.sensitivity(Class::Xss));
-            markup.windows(value, made, location, &mut scores);
+            // Each leaf is a value of its own as well.
             xml::leaves(value, |leaf| self.windows(leaf, Made::of(leaf), location, &mut scores));
-        } else {
-            self.windows(value, made, location, &mut scores);
         }
         scores
     }

@@ -145,7 +145,7 @@ const RUNNERS: [&[u8]; 8] = [b"builtin", b"command", b"eval", b"exec", b"time", 
 /// Points of a program that is an English word too.
 #[expect(clippy::match_same_arms, reason = "a table, place by place")]
 pub(super) fn of_ambiguous(place: Place, after: After, name: &[u8], stands: Stands) -> i32 {
-    let waits = matches!(name, b"sleep" | b"timeout");
+    let waits = waits(name);
     match (place, after) {
         (Place::Substitution, _) => 10,
         (Place::Separator { leads: true, line: false }, After::Word) => 9,
@@ -176,6 +176,8 @@ pub(super) fn of_ambiguous(place: Place, after: After, name: &[u8], stands: Stan
             }
         }
         (Place::Separator { .. }, After::End) => of_listed(stands, 2),
+        // `; cat /etc/passwd`: no list goes on with a path.
+        (Place::Separator { line: false, .. }, After::Place) => 10,
         (Place::Separator { .. }, _) => {
             if stands.tight || stands.alone {
                 10
@@ -184,6 +186,18 @@ pub(super) fn of_ambiguous(place: Place, after: After, name: &[u8], stands: Stan
             }
         }
     }
+}
+
+/// Whether a program waits for a number of seconds, after which the value ends or another command begins.
+pub(super) fn is_wait(name: &[u8], after: &[u8]) -> bool {
+    let rest = after.trim_ascii_start();
+    let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let end = rest[digits..].trim_ascii_start().first();
+    waits(name) && digits > 0 && matches!(end, None | Some(b';' | b'|' | b'&' | b'#' | b'\'' | b'"' | b')'))
+}
+
+fn waits(name: &[u8]) -> bool {
+    matches!(name, b"sleep" | b"timeout")
 }
 
 /// A name and nothing behind it: `x;id`, and `city; state; zip`.

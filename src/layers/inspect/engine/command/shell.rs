@@ -151,6 +151,14 @@ fn command(look: &mut Look<'_>, from: usize, place: Place) {
                 _ => 0,
             }
         }
+        // `; sleep 10`, and that is all.
+        (_, true)
+            if after == After::Number
+                && matches!(place, Place::Separator { line: false, .. })
+                && points::is_wait(letters, &text[name.end..]) =>
+        {
+            10
+        }
         (true, false) => points::of_known(place, after, !cmdlet && letters.contains(&b'-')),
         (true, true) => points::of_doubtful(place, after, stands),
         (false, true) => points::of_ambiguous(place, after, letters, stands),
@@ -158,7 +166,7 @@ fn command(look: &mut Look<'_>, from: usize, place: Place) {
     };
     if points > 0 {
         // The words of a list say no more than one of them.
-        let in_list = after == After::End && points < 8 && matches!(place, Place::Separator { leads: false, .. });
+        let in_list = matches!(after, After::End | After::Number) && points < 8 && matches!(place, Place::Separator { leads: false, .. });
         let counted = if in_list { look.listed } else { 0 };
         let certain =
             points >= 9 && (leads && !matches!(after, After::Word | After::End) || stands.tight && known && !ambiguous);
