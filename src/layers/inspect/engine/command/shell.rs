@@ -166,7 +166,9 @@ fn command(look: &mut Look<'_>, from: usize, place: Place) {
     };
     if points > 0 {
         // The words of a list say no more than one of them.
-        let in_list = matches!(after, After::End | After::Number) && points < 8 && matches!(place, Place::Separator { leads: false, .. });
+        let in_list = matches!(after, After::End | After::Number)
+            && points < 8
+            && matches!(place, Place::Separator { leads: false, .. });
         let counted = if in_list { look.listed } else { 0 };
         let certain =
             points >= 9 && (leads && !matches!(after, After::Word | After::End) || stands.tight && known && !ambiguous);
